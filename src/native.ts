@@ -1,0 +1,170 @@
+import { createRequire } from 'node:module';
+import { fileURLToPath } from 'node:url';
+import { ArxivNativeError, type ErrorCode } from './errors.js';
+
+/** A tensor that lies in a file: little-endian, `shape`d, row-major unless `strides` (in elements) says otherwise. */
+export interface TensorSource {
+  name: string;
+  dtype: 'F64' | 'F32' | 'F16' | 'BF16';
+  shape: number[];
+  file: string;
+  /** Byte offset of the first element in `file`. */
+  offset: number;
+  strides?: number[];
+}
+
+/** The sizes of an encoder of the BERT family, in the engine's terms. */
+export interface EncoderShape {
+  vocabSize: number;
+  hiddenSize: number;
+  layers: number;
+  attentionHeads: number;
+  intermediateSize: number;
+  maxPositions: number;
+  /** 0 for families without token types. */
+  typeVocabSize: number;
+  layerNormEps: number;
+  activation: 'gelu' | 'gelu_tanh' | 'relu';
+  hiddenDropout: number;
+  attentionDropout: number;
+  /** Standard deviation of the normal distribution that new weights are drawn from. */
+  initializerRange: number;
+  /** The position id of a sequence's first token: 0 for BERT, padding_idx + 1 for RoBERTa and MPNet. */
+  positionOffset: number;
+  padTokenId: number;
+}
+
+export interface HeadShape {
+  /** `cross-attention` and `concat` read two sequences a paper (title, abstract); `cls` reads one. */
+  type: 'cross-attention' | 'concat' | 'cls';
+  classes: number;
+  /** Widths of the hidden layers of the classifier MLP, e.g. [512, 256, 128]. */
+  hidden: number[];
+  activation: 'gelu' | 'relu';
+  /** Dropout after each hidden layer; as long as `hidden`. */
+  dropout: number[];
+  /** Dropout on the encoder's last hidden state. */
+  embeddingDropout: number;
+  /** Of the cross-attention only. */
+  attentionHeads: number;
+  attentionDropout: number;
+}
+
+/** How a model is trained. Absent for a model that only predicts. */
+export interface TrainingShape {
+  frozenLayers: number;
+  freezeEmbeddings: boolean;
+  /** What the first optimiser group holds: the whole encoder, or only its layers (embeddings then train with the head). */
+  grouping: 'encoder' | 'layers';
+  learningRate: number;
+  headLearningRate: number;
+  weightDecay: number;
+  headWeightDecay: number;
+  beta1: number;
+  beta2: number;
+  epsilon: number;
+  /** Largest global gradient norm. */
+  clipNorm: number;
+  loss: 'cross-entropy' | 'focal';
+  focalGamma: number;
+  labelSmoothing: number;
+  /** One weight a class; empty for none. */
+  classWeights: number[];
+}
+
+export type Precision = 'fp32' | 'bf16' | 'fp16';
+
+export interface ModelOptions {
+  encoder: EncoderShape;
+  head: HeadShape;
+  training?: TrainingShape;
+  /** `cpu`, `cuda`, `cuda:1`, `mps`. */
+  device: string;
+  precision: Precision;
+  threads: number;
+  /** Seeds the initial weights and, with the step's number, all dropout. */
+  seed: number;
+  /** Slower CUDA kernels with a fixed order of summation. */
+  deterministic: boolean;
+  /** Weights by the engine's names; what `mayInitialize` names by prefix (`head.`, or '' for all) is drawn at random if absent. */
+  weights: TensorSource[];
+  mayInitialize: string[];
+}
+
+/**
+ * A ragged batch. Sequence i is ids[offsets[i] .. offsets[i+1]). With the two-sequence heads paper p is
+ * sequence 2p (title) and 2p + 1 (abstract); with `cls` it is sequence p.
+ */
+export interface PackedBatch {
+  ids: Int32Array;
+  offsets: Int32Array;
+}
+
+export interface TrainBatch extends PackedBatch {
+  /** One class index a paper. */
+  labels: Int32Array;
+  /** Papers that pass through at once; the gradients of a larger batch are accumulated. */
+  microBatch: number;
+  /** Multiplies the learning rates of both groups (warm-up, decay). */
+  learningRateScale: number;
+}
+
+export interface StepResult {
+  /** Mean loss of the batch, smoothing and weights included. */
+  loss: number;
+  /** Global gradient norm before clipping. */
+  gradientNorm: number;
+  /** Papers whose most probable class was the label, dropout on. */
+  correct: number;
+  /** False when fp16 overflowed: the loss scale was lowered and the weights left alone. */
+  applied: boolean;
+}
+
+export interface ParameterInfo {
+  name: string;
+  shape: number[];
+  group: 'encoder' | 'head';
+  trainable: boolean;
+}
+
+/** A model in the engine. Every method but `parameters` and `dispose` queues a job on the engine thread. */
+export interface EngineModel {
+  parameters(): ParameterInfo[];
+  /** Logits, papers × classes, row-major. `cancel[0] = 1` abandons the job. */
+  predict(batch: PackedBatch, cancel?: Uint8Array): Promise<Float32Array>;
+  trainStep(batch: TrainBatch, cancel?: Uint8Array): Promise<StepResult>;
+  /** As trainStep without the optimiser: the gradients stay to be read. Dropout on, as in training. */
+  backward(batch: TrainBatch): Promise<StepResult>;
+  /** One parameter, its gradient or an optimiser moment, in float32. */
+  read(kind: 'weight' | 'gradient' | 'exp_avg' | 'exp_avg_sq', name: string): Promise<Float32Array>;
+  /**
+   * Writes a safetensors file: the weights in float32 by their names and, with `optimizer`, the AdamW moments as
+   * `exp_avg.NAME`, `exp_avg_sq.NAME` and the number of steps in the file's metadata under `optimizer_steps`.
+   */
+  save(file: string, options: { optimizer: boolean; metadata: Record<string, string> }): Promise<void>;
+  /** Replaces weights (all must be there) and, where sources are named `exp_avg.…`, the optimiser's state. */
+  load(sources: TensorSource[], optimizerSteps?: number): Promise<void>;
+  /** Frees the tensors once the running job ends. Later calls reject. */
+  dispose(): void;
+}
+
+export interface DeviceInfo {
+  /** `cpu`, `cuda:0`, `mps`. */
+  name: string;
+  description: string;
+  /** What the hardware computes natively, never emulated. */
+  precisions: Precision[];
+  /** Bytes; 0 where unknown. */
+  memory: number;
+}
+
+export interface NativeAddon {
+  /** The LibTorch that was loaded, e.g. `2.13.0`. */
+  libtorchVersion: string;
+  /** The LibTorch the addon was compiled against. */
+  builtWith: string;
+  devices(): DeviceInfo[];
+  createModel(options: ModelOptions): Promise<EngineModel>;
+  /** Cancels every job and joins the engine thread. For process exit; nothing works afterwards. */
+  shutdown(): void;
+}
