@@ -1,0 +1,163 @@
+import { randomBytes } from 'node:crypto';
+import { existsSync, rmSync } from 'node:fs';
+import { mkdir, open, readdir, rename, rm, stat, statfs } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
+import { ArxivNativeError } from '../errors.js';
+
+/** Says what a failed file operation means for the user; `doing` reads like "writing /models/a". */
+export function fileError(error: unknown, doing: string): ArxivNativeError {
+  if (error instanceof ArxivNativeError) return error;
+  const { code, message } = error as NodeJS.ErrnoException;
+  const known: Record<string, [string, string]> = {
+    ENOENT: ['there is no such file or folder', 'Check the path.'],
+    EACCES: ['permission denied', 'Choose a folder that you may write to, or change its permissions.'],
+    EPERM: ['the system does not permit it', 'Choose a folder that you may write to.'],
+    EROFS: ['the file system is read-only', 'Choose a folder on another file system.'],
+    ENOSPC: ['the disk is full', 'Free some space, or choose a folder on another disk.'],
+    EDQUOT: ['the disk quota is used up', 'Free some space, or choose a folder on another disk.'],
+    EFBIG: ['the file is larger than the limit set for this process', 'Raise the limit (ulimit -f).'],
+    ENOTDIR: ['a part of the path is a file, not a folder', 'Check the path.'],
+    EISDIR: ['it is a folder', 'Name a file.'],
+  };
+  const [reason, remedy] = known[code ?? ''] ?? [message, undefined];
+  return new ArxivNativeError('IO', `${doing} failed: ${reason}`, {
+    cause: error,
+    ...(remedy && { remedy }),
+  });
+}
+
+/** Replaces a file's content so that a reader sees all of the old or all of the new. Throws IO errors. */
+export async function writeFileAtomic(file: string, content: string | Uint8Array): Promise<void> {
+  const part = join(dirname(file), `.${basename(file)}.${process.pid}.part`);
+  try {
+    await writeFileSynced(part, content);
+    await rename(part, file);
+    await syncPath(dirname(file));
+  } catch (error) {
+    await rm(part, { force: true });
+    throw fileError(error, `writing ${file}`);
+  }
+}
+
+/** Writes a new file and flushes it to the disk. */
+export async function writeFileSynced(file: string, content: string | Uint8Array): Promise<void> {
+  const handle = await open(file, 'w');
+  try {
+    await handle.writeFile(content);
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+/** Flushes a file, or a folder's list of names, to the disk. */
+export async function syncPath(path: string): Promise<void> {
+  const handle = await open(path, 'r');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+/** Bytes that this user may still write where `folder` lies. */
+export async function freeSpace(folder: string): Promise<number> {
+  const { bavail, bsize } = await statfs(folder);
+  return bavail * bsize;
+}
+
+/**
+ * A folder that is complete or absent: it is filled under a hidden name beside its final one, and takes that
+ * name in one step. What stood there is moved aside first and removed after. Left uncommitted, it is removed
+ * when the process exits.
+ */
+export class StagedFolder {
+  private constructor(
+    /** Where to write. */
+    readonly path: string,
+    /** The final name, absolute. */
+    readonly target: string,
+    private readonly removeAtExit: () => void,
+  ) {}
+
+  /**
+   * Makes the hidden folder, so that an unwritable place is known before any work is done. A folder that exists
+   * is refused (BAD_OPTION) unless `replace` is set and it holds `marker` (so that `--force` cannot remove
+   * a folder of another kind). An empty folder may always be filled.
+   */
+  static async create(target: string, options: { replace: boolean; marker: string }): Promise<StagedFolder> {
+    const final = resolve(target);
+    await refuseOccupied(final, options);
+    try {
+      await mkdir(dirname(final), { recursive: true });
+      const path = join(dirname(final), `.${basename(final)}.partial-${randomBytes(4).toString('hex')}`);
+      await mkdir(path);
+      const removeAtExit = () => rmSync(path, { recursive: true, force: true });
+      process.on('exit', removeAtExit);
+      return new StagedFolder(path, final, removeAtExit);
+    } catch (error) {
+      throw fileError(error, `making a folder for ${final}`);
+    }
+  }
+
+  /** Flushes every file and gives the folder its final name. */
+  async commit(): Promise<void> {
+    const aside = `${this.path}.old`;
+    try {
+      for (const name of await readdir(this.path)) await syncPath(join(this.path, name));
+      await syncPath(this.path);
+      const replaces = existsSync(this.target);
+      if (replaces) await rename(this.target, aside);
+      try {
+        await rename(this.path, this.target);
+      } catch (error) {
+        if (replaces) await rename(aside, this.target);
+        throw error;
+      }
+      await syncPath(dirname(this.target));
+    } catch (error) {
+      throw fileError(error, `writing ${this.target}`);
+    }
+    process.off('exit', this.removeAtExit);
+    await rm(aside, { recursive: true, force: true });
+  }
+
+  /** Removes what was written so far. */
+  async discard(): Promise<void> {
+    process.off('exit', this.removeAtExit);
+    await rm(this.path, { recursive: true, force: true });
+  }
+
+  /** Leaves the hidden folder where it is, for its content to be rescued. */
+  keep(): void {
+    process.off('exit', this.removeAtExit);
+  }
+}
+
+async function refuseOccupied(folder: string, options: { replace: boolean; marker: string }): Promise<void> {
+  let names: string[];
+  try {
+    if (!(await stat(folder)).isDirectory()) {
+      throw new ArxivNativeError('BAD_OPTION', `${folder} is a file, not a folder`, {
+        remedy: 'Name a folder that does not exist yet.',
+      });
+    }
+    names = await readdir(folder);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return;
+    throw fileError(error, `looking into ${folder}`);
+  }
+  if (names.length === 0) return;
+  if (!options.replace) {
+    throw new ArxivNativeError('BAD_OPTION', `${folder} exists already`, {
+      remedy: 'Choose another folder with --out, or replace this one with --force.',
+    });
+  }
+  if (!names.includes(options.marker)) {
+    throw new ArxivNativeError(
+      'BAD_OPTION',
+      `${folder} holds no ${options.marker}, so it is not replaced: it is something else`,
+      { remedy: 'Choose another folder with --out.' },
+    );
+  }
+}

@@ -1,0 +1,92 @@
+import { SingleBar } from 'cli-progress';
+
+/** Without a terminal, progress is one line this often. */
+const LINE_INTERVAL_MS = 30_000;
+
+export interface ProgressOptions {
+  /** What is counted, e.g. `papers`; `bytes` are shown as MB. */
+  unit: string;
+  /** How much there is in all; absent where it is not known beforehand (a stream). */
+  total?: number;
+  stream?: NodeJS.WriteStream;
+}
+
+/** A bar on a terminal, a line every 30 s elsewhere: on stderr, so that stdout stays for results. */
+export class Progress {
+  private readonly startedAt = performance.now();
+  private readonly stream: NodeJS.WriteStream;
+  private readonly bar: SingleBar | undefined;
+  private lastLineAt = this.startedAt;
+
+  constructor(
+    private readonly title: string,
+    private readonly options: ProgressOptions,
+  ) {
+    this.stream = options.stream ?? process.stderr;
+    if (!this.stream.isTTY) return;
+    const format = options.total === undefined ? `${title} {text}` : `${title} [{bar}] {percentage}% {text}`;
+    this.bar = new SingleBar({
+      format,
+      stream: this.stream,
+      barsize: 24,
+      hideCursor: false,
+      clearOnComplete: true,
+      stopOnComplete: false,
+      // Ctrl-C belongs to the command, which may have work to save.
+      gracefulExit: false,
+      barCompleteChar: '=',
+      barIncompleteChar: ' ',
+    });
+    this.bar.start(options.total ?? 0, 0, { text: '' });
+  }
+
+  /** `done` counts from the start; `details` stand after the numbers, e.g. the loss. */
+  update(done: number, details = ''): void {
+    if (this.bar !== undefined) {
+      this.bar.update(done, { text: this.describe(done, details) });
+      return;
+    }
+    const now = performance.now();
+    if (now - this.lastLineAt < LINE_INTERVAL_MS) return;
+    this.lastLineAt = now;
+    this.stream.write(`${this.title}: ${this.describe(done, details)}\n`);
+  }
+
+  /** Writes a line of its own, above the bar where there is one. */
+  note(line: string): void {
+    if (this.bar === undefined) {
+      this.stream.write(`${line}\n`);
+      return;
+    }
+    // Return to the line's start and erase it: the bar draws itself again at its next update.
+    this.stream.write(`\r\x1b[K${line}\n`);
+  }
+
+  /** Takes the bar off the screen. */
+  stop(): void {
+    this.bar?.stop();
+  }
+
+  private describe(done: number, details: string): string {
+    const { unit, total } = this.options;
+    const count = (n: number) => (unit === 'bytes' ? (n / 1e6).toFixed(1) : String(n));
+    const name = unit === 'bytes' ? 'MB' : unit;
+    const seconds = (performance.now() - this.startedAt) / 1000;
+    const rate = done / Math.max(seconds, 1e-3);
+    const parts = [total === undefined ? `${count(done)} ${name}` : `${count(done)}/${count(total)} ${name}`];
+    if (details !== '') parts.push(details);
+    if (done > 0) {
+      parts.push(`${unit === 'bytes' ? (rate / 1e6).toFixed(1) : rate.toFixed(rate < 10 ? 1 : 0)} ${name}/s`);
+      if (total !== undefined) parts.push(`${formatDuration((total - done) / rate)} left`);
+    }
+    return parts.join(', ');
+  }
+}
+
+/** 42 s, 3 min 20 s, 1 h 05 min. */
+export function formatDuration(seconds: number): string {
+  const whole = Math.max(0, Math.round(seconds));
+  if (whole < 60) return `${whole} s`;
+  if (whole < 3600) return `${Math.floor(whole / 60)} min ${whole % 60} s`;
+  return `${Math.floor(whole / 3600)} h ${String(Math.floor((whole % 3600) / 60)).padStart(2, '0')} min`;
+}
