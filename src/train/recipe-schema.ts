@@ -1,0 +1,95 @@
+import { readFileSync } from 'node:fs';
+import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv';
+import { distance } from 'fastest-levenshtein';
+import { ArxivNativeError } from '../errors.js';
+
+/** Where the package's recipes and their schema lie, both in the repository and when installed. */
+export const RECIPES = new URL('../../recipes/', import.meta.url);
+
+interface Schema {
+  properties: Record<string, Schema>;
+}
+
+let compiled: { schema: Schema; validate: ValidateFunction } | undefined;
+
+function recipeSchema(): { schema: Schema; validate: ValidateFunction } {
+  if (compiled === undefined) {
+    const schema = JSON.parse(readFileSync(new URL('recipe.schema.json', RECIPES), 'utf8')) as Schema;
+    // allErrors is off: the first mistake is the one to mend first.
+    compiled = { schema, validate: new Ajv({ allowUnionTypes: true }).compile(schema) };
+  }
+  return compiled;
+}
+
+/** The keys that a complete recipe holds. */
+export function recipeKeys(): string[] {
+  return Object.keys(recipeSchema().schema.properties).filter(key => key !== '$schema' && key !== 'extends');
+}
+
+/**
+ * Holds a recipe, or a part of one, against the schema.
+ *
+ * @param source names where it comes from in the message: a file, a recipe's name
+ * @throws ArxivNativeError BAD_OPTION with the key's path; for an unknown key also the nearest that exists
+ */
+export function checkRecipe(recipe: unknown, source: string): void {
+  const { schema, validate } = recipeSchema();
+  if (validate(recipe)) return;
+  const error = validate.errors![0]!;
+  const path = error.instancePath.split('/').slice(1).map(unescapePointer);
+  if (error.keyword === 'additionalProperties') {
+    const key = String(error.params.additionalProperty);
+    const known = Object.keys(schemaAt(schema, path).properties);
+    throw new ArxivNativeError('BAD_OPTION', `${source}: unknown key ${quote([...path, key])}`, {
+      remedy: didYouMean(key, known),
+    });
+  }
+  const value = path.reduce((at, key) => (at as Record<string, unknown>)[key], recipe as unknown);
+  const subject = path.length === 0 ? 'a recipe' : quote(path);
+  throw new ArxivNativeError('BAD_OPTION', `${source}: ${subject} ${expectation(error)}, not ${show(value)}`);
+}
+
+/** "Did you mean …?" where one name is near, else the list of all. */
+export function didYouMean(word: string, names: readonly string[]): string {
+  const ranked = names
+    .map(name => ({ name, steps: name.startsWith(word) ? 0 : distance(word, name) }))
+    .sort((a, b) => a.steps - b.steps);
+  const nearest = ranked[0];
+  if (nearest !== undefined && nearest.steps <= Math.max(2, nearest.name.length / 2)) {
+    return `Did you mean "${nearest.name}"?`;
+  }
+  return `It can be one of: ${names.join(', ')}.`;
+}
+
+function expectation(error: ErrorObject): string {
+  switch (error.keyword) {
+    case 'type':
+      return `must be of type ${[error.params.type].flat().join(' or ')}`;
+    case 'enum':
+      return `must be one of ${(error.params.allowedValues as string[]).join(', ')}`;
+    case 'pattern':
+      return 'must be "none", "balanced" or an object of weights by class';
+    case 'required':
+      return `must have ${quote([String(error.params.missingProperty)])}`;
+    default:
+      return error.message ?? 'is not valid';
+  }
+}
+
+function schemaAt(schema: Schema, path: string[]): Schema {
+  return path.reduce((at, key) => at.properties[key]!, schema);
+}
+
+function unescapePointer(part: string): string {
+  return part.replaceAll('~1', '/').replaceAll('~0', '~');
+}
+
+function quote(path: string[]): string {
+  return `"${path.join('.')}"`;
+}
+
+function show(value: unknown): string {
+  // NaN and Infinity have no JSON.
+  const text = typeof value === 'number' ? String(value) : (JSON.stringify(value) ?? String(value));
+  return text.length > 80 ? `${text.slice(0, 77)}…` : text;
+}
