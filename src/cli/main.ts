@@ -1,0 +1,58 @@
+import { createRequire } from 'node:module';
+import { Command, CommanderError } from 'commander';
+import { ArxivNativeError } from '../errors.js';
+import { register as registerDoctor } from './doctor.js';
+import { register as registerPredict } from './predict.js';
+import { fromCommander, reportError } from './report-error.js';
+import { register as registerSetup } from './setup.js';
+import { register as registerTrain } from './train.js';
+
+const { version } = createRequire(import.meta.url)('../../package.json') as { version: string };
+
+const EXAMPLES = `
+Examples:
+  $ arxiv-native setup                                        get LibTorch and build the engine
+  $ arxiv-native train --data papers.jsonl --out my-model     train a classifier
+  $ arxiv-native predict --model my-model --title "…" --abstract "…"
+  $ arxiv-native predict --model my-model --input papers.jsonl --output categories.jsonl
+  $ arxiv-native doctor                                       say what was found where
+
+Exit codes: 0 done, 1 failed, 2 something in the call or the data to correct, 130 interrupted.
+ARXIV_NATIVE_DEBUG=1 prints the stack of an error.`;
+
+/** Runs the command line and resolves to the exit code. Every error of every command ends here. */
+export async function main(argv: string[]): Promise<number> {
+  const json = argv.includes('--json');
+  for (const stream of [process.stdout, process.stderr])
+    stream.on('error', error => onOutputError(error, json));
+  try {
+    await buildProgram().parseAsync(argv);
+    return Number(process.exitCode ?? 0);
+  } catch (error) {
+    if (!(error instanceof CommanderError)) return reportError(error, { json });
+    const complaint = fromCommander(error, 'arxiv-native');
+    return complaint ? reportError(complaint, { json }) : error.exitCode;
+  }
+}
+
+/** The program with all its commands; it throws CommanderErrors instead of exiting. */
+export function buildProgram(): Command {
+  const program = new Command('arxiv-native')
+    .description('Train and serve a classifier of arXiv papers: a C++ engine on LibTorch, no Python.')
+    .version(version, '-V, --version', 'print the version')
+    .helpOption('-h, --help', 'print this help')
+    .helpCommand(false)
+    .addHelpText('after', EXAMPLES)
+    .exitOverride()
+    .configureOutput({ outputError: () => {} });
+  for (const register of [registerTrain, registerPredict, registerDoctor, registerSetup]) register(program);
+  return program;
+}
+
+/** A reader that went away (`| head`) ends the process quietly; a full disk behind a redirection is an error. */
+function onOutputError(error: NodeJS.ErrnoException, json: boolean): void {
+  if (error.code === 'EPIPE') process.exit(0);
+  process.exit(
+    reportError(new ArxivNativeError('IO', `writing the output failed: ${error.message}`), { json }),
+  );
+}

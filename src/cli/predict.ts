@@ -1,0 +1,168 @@
+import { type Command, Option } from 'commander';
+import { ArxivNativeError } from '../errors.js';
+import type { LoadOptions, Prediction, Predictor } from '../serve/predictor.js';
+import { positiveInteger } from './arguments.js';
+import { interruptible } from './interrupt.js';
+
+const BAR_WIDTH = 30;
+const WARNINGS = 10;
+
+interface PredictFlags {
+  model?: string;
+  title?: string;
+  abstract?: string;
+  input?: string;
+  format?: 'jsonl' | 'csv';
+  output?: string;
+  force?: boolean;
+  json?: boolean;
+  topK?: number;
+  onError: 'skip' | 'fail';
+  batchSize?: number;
+  device: string;
+  precision: NonNullable<LoadOptions['precision']>;
+  threads?: number;
+}
+
+const EXAMPLES = `
+Examples:
+  $ arxiv-native predict --model my-model --title "Attention is all you need" --abstract "The dominant …"
+  $ arxiv-native predict --model my-model --input papers.jsonl --output categories.jsonl
+  $ zcat papers.jsonl.gz | arxiv-native predict --model my-model --input - --on-error skip | head
+
+A file's papers come out one JSON line each: {"id", "category", "probabilities"}.`;
+
+export function register(program: Command): void {
+  program
+    .command('predict')
+    .description('classify one paper, or a file of them')
+    .option('--model <folder>', 'the folder that train wrote')
+    .option('--title <text>', 'the title of one paper')
+    .option('--abstract <text>', 'its abstract')
+    .addOption(
+      new Option(
+        '--input <file>',
+        'papers as .jsonl or .csv (.gz of either), - for standard input',
+      ).conflicts(['title', 'abstract']),
+    )
+    .addOption(
+      new Option('--format <format>', 'of the input, if its name does not say').choices(['jsonl', 'csv']),
+    )
+    .option('--output <file>', 'write there instead of to standard output')
+    .option('--force', 'replace the output file if it exists')
+    .option('--json', 'one JSON document on standard output and nothing else there; errors too')
+    .option('--top-k <n>', 'only the n most probable categories, the first one first', positiveInteger)
+    .addOption(
+      new Option('--on-error <what>', 'what to do about a bad line of the input')
+        .choices(['skip', 'fail'])
+        .default('fail'),
+    )
+    .option(
+      '--batch-size <papers>',
+      'most papers in the engine at once (default: 64 or less)',
+      positiveInteger,
+    )
+    .option('--device <device>', 'auto, cpu, cuda, cuda:1 or mps', 'auto')
+    .addOption(
+      new Option('--precision <precision>', 'to compute in')
+        .choices(['auto', 'fp32', 'bf16', 'fp16'])
+        .default('auto'),
+    )
+    .option('--threads <n>', 'CPU threads (default: all)', positiveInteger)
+    .addHelpText('after', EXAMPLES)
+    .action((flags: PredictFlags) => interruptible(signal => predict(flags, signal)));
+}
+
+async function predict(flags: PredictFlags, signal: AbortSignal): Promise<void> {
+  const folder = checkFlags(flags);
+  const { Predictor } = await import('../serve/predictor.js');
+  const { checkOutput } = await import('../util/output.js');
+  if (flags.output !== undefined) await checkOutput(flags.output, { force: flags.force === true });
+  const predictor = await Predictor.load(folder, flags);
+  try {
+    if (flags.input === undefined) await predictPaper(predictor, flags);
+    else await predictFile(predictor, flags.input, flags, signal);
+  } finally {
+    await predictor.dispose();
+  }
+}
+
+async function predictPaper(predictor: Predictor, flags: PredictFlags): Promise<void> {
+  const { line } = await import('../serve/classify.js');
+  const prediction = await predictor.predict({ title: flags.title ?? '', abstract: flags.abstract ?? '' });
+  const readable = process.stdout.isTTY && !flags.json;
+  process.stdout.write(
+    `${readable ? bars(prediction, flags.topK) : JSON.stringify(line(prediction, flags.topK))}\n`,
+  );
+}
+
+async function predictFile(
+  predictor: Predictor,
+  input: string,
+  flags: PredictFlags,
+  signal: AbortSignal,
+): Promise<void> {
+  const { classifyFile } = await import('../serve/classify.js');
+  const { Progress } = await import('../util/progress.js');
+  const { output, format, topK } = flags;
+  // A bar among the lines of the answer would make both unreadable.
+  const quiet = output === undefined && process.stdout.isTTY;
+  const progress = quiet ? undefined : new Progress('predicting', { unit: 'papers' });
+  const warn = skipWarning(text => (progress ? progress.note(text) : process.stderr.write(`${text}\n`)));
+  const counts = await classifyFile(predictor, {
+    input,
+    format,
+    output,
+    topK,
+    signal,
+    force: flags.force === true,
+    onSkip: flags.onError === 'skip' ? warn : undefined,
+    onProgress: papers => progress?.update(papers),
+    stdin: process.stdin,
+    stdout: process.stdout,
+  }).finally(() => progress?.stop());
+  const skipped = counts.skipped > 0 ? `, ${counts.skipped} bad lines skipped` : '';
+  process.stderr.write(`${counts.papers} papers classified${skipped}${output ? `: ${output}` : ''}\n`);
+  if (flags.json && output !== undefined) process.stdout.write(`${JSON.stringify({ ...counts, output })}\n`);
+}
+
+/** The model's folder, once the flags are known to make sense together. */
+function checkFlags({ model, title, abstract, input, output }: PredictFlags): string {
+  if (input === undefined && title === undefined && abstract === undefined) {
+    throw new ArxivNativeError('BAD_OPTION', 'there is nothing to classify', {
+      remedy: 'Give --title and --abstract of one paper, or --input with a file of them.',
+    });
+  }
+  if (output !== undefined && input === undefined) {
+    throw new ArxivNativeError('BAD_OPTION', '--output goes with --input', {
+      remedy: 'One paper is answered on standard output.',
+    });
+  }
+  if (model !== undefined) return model;
+  throw new ArxivNativeError('BAD_OPTION', 'no model ships with this package yet', {
+    remedy:
+      'Train one with `arxiv-native train --data papers.jsonl --out my-model` and give --model my-model.',
+  });
+}
+
+/** Warns of each bad line up to a number that a person still reads, and then says that it stops. */
+function skipWarning(print: (text: string) => void): (error: ArxivNativeError) => void {
+  let seen = 0;
+  return error => {
+    if (++seen <= WARNINGS) print(`warning: ${error.message}: skipped`);
+    if (seen === WARNINGS) print('warning: further bad lines are only counted');
+  };
+}
+
+/** The answer for a person: a bar for each category, the most probable first. */
+function bars({ probabilities }: Prediction, topK?: number): string {
+  const rows = Object.entries(probabilities).sort(([, a], [, b]) => b - a);
+  const width = Math.max(...rows.map(([label]) => label.length));
+  return rows
+    .slice(0, topK)
+    .map(([label, p]) => {
+      const bar = '█'.repeat(Math.round(p * BAR_WIDTH)).padEnd(BAR_WIDTH, '░');
+      return `${label.padEnd(width)}  ${bar}  ${(p * 100).toFixed(1).padStart(5)} %`;
+    })
+    .join('\n');
+}

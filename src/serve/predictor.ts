@@ -1,0 +1,253 @@
+import { availableParallelism } from 'node:os';
+import { loadEngine, resolveDevice } from '../engine.js';
+import { ArxivNativeError } from '../errors.js';
+import { softmax } from '../evaluate/metrics.js';
+import { openSavedModel, type SavedModel } from '../model/saved-model.js';
+import type { EngineModel, Precision } from '../native.js';
+import { type Lengths, packPapers } from '../text/pack.js';
+import { Batcher } from './batcher.js';
+
+/** What a prediction is made from. One of the two texts may be empty. */
+export interface PaperText {
+  title: string;
+  abstract: string;
+  /** Comes back with the prediction. */
+  id?: string;
+}
+
+export interface Prediction {
+  /** The paper's, where it had one. */
+  id?: string;
+  /** The most probable category. */
+  category: string;
+  /** One probability a category, in the order of `Predictor.labels`; they sum to 1. */
+  probabilities: Record<string, number>;
+}
+
+export interface LoadOptions {
+  /** `auto` (the best there is), `cpu`, `cuda`, `cuda:1` or `mps`. */
+  device?: string;
+  /** `auto` (the fastest that the device computes natively), `fp32`, `bf16` or `fp16`. */
+  precision?: 'auto' | Precision;
+  /** CPU threads of the engine; by default as many as the process may use. */
+  threads?: number;
+  /** Most papers that go through the engine at once; by default 64, fewer if the model reads long texts. */
+  batchSize?: number;
+}
+
+export interface PredictOptions {
+  /** Stops the work between two layers of a batch; the call rejects with code CANCELLED. */
+  signal?: AbortSignal;
+}
+
+const LARGEST_BATCH = 64;
+
+/** Bounds the engine's memory: with 3,072 wide layers in float32 this many tokens take about 200 MB. */
+const TOKENS_AT_ONCE = 16_384;
+
+/**
+ * A trained model, ready to classify. Loading takes the time to read its folder; one predictor serves any number
+ * of callers. Errors are ArxivNativeErrors: BAD_MODEL for the folder, BAD_INPUT for a paper, UNSUPPORTED for a
+ * device or precision that is not there.
+ */
+export class Predictor {
+  /** The categories that the model tells apart. */
+  readonly labels: readonly string[];
+  /** Where it runs, e.g. `cpu` or `cuda:0`. */
+  readonly device: string;
+  /** What it computes in. */
+  readonly precision: Precision;
+  /** Most papers that go through the engine at once. */
+  readonly batchSize: number;
+  readonly #model: EngineModel;
+  readonly #saved: SavedModel;
+  readonly #batcher: Batcher<PaperText, Prediction>;
+  readonly #running = new Set<Promise<unknown>>();
+  #disposal: Promise<void> | undefined;
+
+  private constructor(
+    saved: SavedModel,
+    model: EngineModel,
+    device: string,
+    precision: Precision,
+    batchSize: number,
+  ) {
+    this.labels = Object.freeze([...saved.labels]);
+    this.device = device;
+    this.precision = precision;
+    this.batchSize = batchSize;
+    this.#saved = saved;
+    this.#model = model;
+    this.#batcher = new Batcher(papers => this.#compute(papers, new Uint8Array(1)), batchSize);
+  }
+
+  /** Opens the folder that `train` wrote. */
+  static async load(folder: string, options: LoadOptions = {}): Promise<Predictor> {
+    const threads = positiveInteger('threads', options.threads ?? availableParallelism());
+    const saved = await openSavedModel(folder);
+    const batchSize = positiveInteger('batchSize', options.batchSize ?? defaultBatchSize(saved.lengths));
+    const addon = loadEngine();
+    const { device, precision } = resolveDevice(options.device ?? 'auto', options.precision ?? 'auto', addon);
+    const model = await addon.createModel({
+      encoder: saved.encoder,
+      head: saved.head,
+      device,
+      precision,
+      threads,
+      seed: 0,
+      deterministic: false,
+      weights: saved.tensors,
+      mayInitialize: [],
+    });
+    return new Predictor(saved, model, device, precision, batchSize);
+  }
+
+  /** Classifies one paper. Calls that run at the same time share a batch. */
+  async predict(paper: PaperText): Promise<Prediction> {
+    return this.#batcher.add(checked(paper, 'the paper'));
+  }
+
+  /** Classifies papers of any number, in their order. */
+  async predictBatch(papers: Iterable<PaperText>, options: PredictOptions = {}): Promise<Prediction[]> {
+    const predictions: Prediction[] = [];
+    for await (const prediction of this.predictStream([...papers], options)) predictions.push(prediction);
+    return predictions;
+  }
+
+  /**
+   * Classifies papers as they come, in their order, and holds no more than two batches of them. The next batch is
+   * tokenized while the engine works on the one before it.
+   */
+  async *predictStream(
+    papers: Iterable<PaperText> | AsyncIterable<PaperText>,
+    { signal }: PredictOptions = {},
+  ): AsyncGenerator<Prediction, void, undefined> {
+    const cancel = new Uint8Array(1);
+    const abort = () => {
+      cancel[0] = 1;
+    };
+    signal?.addEventListener('abort', abort);
+    let running: Promise<Prediction[]> | undefined;
+    try {
+      for await (const batch of batches(papers, this.batchSize)) {
+        throwIfAborted(signal);
+        const next = this.#compute(batch, cancel);
+        // Taken up after the batch before it has been; until then a failure must not count as unhandled.
+        next.catch(() => {});
+        if (running) yield* await running;
+        running = next;
+      }
+      if (running) yield* await running;
+      running = undefined;
+      throwIfAborted(signal);
+    } catch (error) {
+      throwIfAborted(signal);
+      throw error;
+    } finally {
+      if (running) abort();
+      signal?.removeEventListener('abort', abort);
+    }
+  }
+
+  /**
+   * Frees the model. Batches that the engine already has are finished; what waits behind them, and every later
+   * call, rejects with code CANCELLED. Resolves when the memory is free; calling it again does no harm.
+   */
+  dispose(): Promise<void> {
+    this.#disposal ??= Promise.allSettled(this.#running).then(() => this.#model.dispose());
+    return this.#disposal;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.dispose();
+  }
+
+  async #compute(papers: PaperText[], cancel: Uint8Array): Promise<Prediction[]> {
+    if (this.#disposal) {
+      throw new ArxivNativeError('CANCELLED', 'this predictor was disposed', {
+        remedy: 'Load another with Predictor.load.',
+      });
+    }
+    const job = this.#model.predict(packPapers(this.#saved.tokenizer, papers, this.#saved.lengths), cancel);
+    this.#running.add(job);
+    try {
+      return this.#predictions(papers, await job);
+    } finally {
+      this.#running.delete(job);
+    }
+  }
+
+  #predictions(papers: PaperText[], logits: Float32Array): Prediction[] {
+    const classes = this.labels.length;
+    return papers.map(({ id }, i) => {
+      const row = logits.subarray(i * classes, (i + 1) * classes);
+      if (!row.every(Number.isFinite)) {
+        throw new ArxivNativeError('NON_FINITE', `the model's logits are not finite (in ${this.precision})`, {
+          remedy:
+            this.precision === 'fp32' ? 'Its weights are broken: train it again.' : 'Try precision fp32.',
+        });
+      }
+      const probabilities = softmax(row);
+      let best = 0;
+      for (let k = 1; k < classes; k++) if (row[k]! > row[best]!) best = k;
+      return {
+        ...(id === undefined ? {} : { id }),
+        category: this.labels[best]!,
+        probabilities: Object.fromEntries(this.labels.map((label, k) => [label, probabilities[k]!])),
+      };
+    });
+  }
+}
+
+async function* batches(
+  papers: Iterable<PaperText> | AsyncIterable<PaperText>,
+  size: number,
+): AsyncGenerator<PaperText[]> {
+  let batch: PaperText[] = [];
+  let position = 0;
+  for await (const paper of papers) {
+    batch.push(checked(paper, `paper ${++position}`));
+    if (batch.length < size) continue;
+    yield batch;
+    batch = [];
+  }
+  if (batch.length > 0) yield batch;
+}
+
+function checked(paper: PaperText, which: string): PaperText {
+  for (const field of ['title', 'abstract'] as const) {
+    const value: unknown = paper?.[field];
+    if (typeof value === 'string') continue;
+    throw new ArxivNativeError(
+      'BAD_INPUT',
+      `${which} needs a string as its ${field}; it has ${describe(value)}`,
+      {
+        remedy: `Pass { title, abstract }; '' stands for the one that is missing.`,
+      },
+    );
+  }
+  if (paper.title.trim() === '' && paper.abstract.trim() === '') {
+    throw new ArxivNativeError('BAD_INPUT', `${which} has neither a title nor an abstract`, {
+      remedy: 'Give at least one of them.',
+    });
+  }
+  return paper;
+}
+
+function describe(value: unknown): string {
+  return value === null || value === undefined ? 'none' : `a value of type ${typeof value}`;
+}
+
+function defaultBatchSize(lengths: Lengths): number {
+  const tokens = 'joined' in lengths ? lengths.joined : lengths.title + lengths.abstract;
+  return Math.max(1, Math.min(LARGEST_BATCH, Math.floor(TOKENS_AT_ONCE / tokens)));
+}
+
+function positiveInteger(option: string, value: number): number {
+  if (Number.isInteger(value) && value > 0) return value;
+  throw new ArxivNativeError('BAD_OPTION', `${option} must be a whole number above 0, not ${value}`);
+}
+
+function throwIfAborted(signal: AbortSignal | undefined): void {
+  if (signal?.aborted) throw new ArxivNativeError('CANCELLED', 'the prediction was cancelled');
+}
