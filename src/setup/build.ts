@@ -1,0 +1,176 @@
+import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { availableParallelism, totalmem } from 'node:os';
+import { dirname, join } from 'node:path';
+import { ArxivNativeError } from '../errors.js';
+import { type BuildStamp, readStamp, stampPath } from './diagnose.js';
+import type { Libtorch } from './libtorch.js';
+import { withLock } from './lock.js';
+import { type Environment, findProgram, PACKAGE_ROOT } from './paths.js';
+import { type RunResult, run } from './run.js';
+import { type AddonReport, smokeTest } from './smoke.js';
+
+/** A translation unit with LibTorch's headers takes up to 1.3 GB. */
+const BYTES_PER_JOB = 2e9;
+const SHOWN_LINES = 20;
+
+export interface BuildOptions {
+  env: Environment;
+  log: (line: string) => void;
+  /** Every line the builder prints. */
+  onLine?: ((line: string) => void) | undefined;
+  signal?: AbortSignal | undefined;
+  root?: string | undefined;
+}
+
+/** Whether the built addon is of the present sources and its LibTorch is still there. */
+export async function isUpToDate(root: string = PACKAGE_ROOT): Promise<boolean> {
+  const stamp = readStamp(root);
+  if (!stamp?.complete || !existsSync(stamp.libtorch)) return false;
+  return stamp.sources === (await hashSources(root));
+}
+
+/**
+ * Compiles the addon against `libtorch` and tries it in a child process. Uses cmake where there is one, else node-gyp
+ * and make; ccache and ninja where they are.
+ *
+ * @throws ArxivNativeError ADDON: no compiler, a failed compilation (with its last lines), or an addon that does not load.
+ */
+export async function buildAddon(libtorch: Libtorch, options: BuildOptions): Promise<AddonReport> {
+  const { root = PACKAGE_ROOT, log, signal } = options;
+  return await withLock(join(root, 'build'), () => buildLocked(libtorch, root, options), {
+    onWait: () => log('Another process is building the addon: waiting for it.'),
+    signal,
+  });
+}
+
+async function buildLocked(libtorch: Libtorch, root: string, options: BuildOptions): Promise<AddonReport> {
+  const { env, log } = options;
+  requireCompiler(env);
+  const builder = findBuilder(env);
+  const { folder, version, variant } = libtorch;
+  const sources = await hashSources(root);
+  const stamp: BuildStamp = { libtorch: folder, version, variant, sources, builder, complete: false };
+  const before = readStamp(root);
+  // CMake remembers the libraries it found: what was configured for another LibTorch is of no use.
+  if (before?.libtorch !== folder || before.version !== version || before.builder !== builder) {
+    await rm(join(root, 'build'), { recursive: true, force: true });
+  }
+  await writeStamp(stamp, root);
+  log(`Building the addon with ${builder} against LibTorch ${version} (${variant}) in ${folder}`);
+  const result = await (builder === 'cmake-js' ? runCmake : runNodeGyp)(folder, root, options);
+  if (options.signal?.aborted) throw new ArxivNativeError('CANCELLED', 'building the addon: cancelled');
+  if (!result.ok) throw buildFailure(result);
+  await writeStamp({ ...stamp, complete: true }, root);
+  return await smokeTest(env, root);
+}
+
+async function writeStamp(stamp: BuildStamp, root: string): Promise<void> {
+  await mkdir(dirname(stampPath(root)), { recursive: true });
+  await writeFile(stampPath(root), `${JSON.stringify(stamp, null, 2)}\n`);
+}
+
+/** Of every file that a builder reads. */
+async function hashSources(root: string): Promise<string> {
+  const native = (await readdir(join(root, 'native'))).filter(name => /\.(cc|h)$/.test(name)).sort();
+  const hash = createHash('sha256');
+  for (const file of ['CMakeLists.txt', 'binding.gyp', ...native.map(name => join('native', name))]) {
+    hash.update(`${file}\0`).update(await readFile(join(root, file)));
+  }
+  return hash.digest('hex');
+}
+
+/** How to install what compiling needs. */
+const TOOLS =
+  process.platform === 'darwin'
+    ? 'Run `xcode-select --install`.'
+    : 'Install a C++ compiler and make or cmake, for instance with `sudo apt-get install g++ make cmake`.';
+
+/** The compiler that the builders will use. */
+export function findCompiler(env: Environment): string | undefined {
+  const names = env.CXX ? [env.CXX.split(' ')[0]!] : ['c++', 'g++', 'clang++'];
+  return names
+    .map(name => (name.includes('/') ? name : findProgram(name, env)))
+    .find(path => path && existsSync(path));
+}
+
+function requireCompiler(env: Environment): void {
+  if (findCompiler(env)) return;
+  throw new ArxivNativeError('ADDON', `no C++ compiler was found${env.CXX ? ` (CXX=${env.CXX})` : ''}`, {
+    remedy: TOOLS,
+  });
+}
+
+function findBuilder(env: Environment): BuildStamp['builder'] {
+  const has = (name: string) => findProgram(name, env) !== undefined;
+  if (has('cmake') && (has('ninja') || has('make'))) return 'cmake-js';
+  if (has('make') && has('python3') && findNodeGyp(env)) return 'node-gyp';
+  throw new ArxivNativeError('ADDON', 'neither cmake nor make with python3 and node-gyp was found', {
+    remedy: TOOLS,
+  });
+}
+
+function jobs(): string {
+  return String(Math.max(1, Math.min(availableParallelism(), Math.floor(totalmem() / BYTES_PER_JOB))));
+}
+
+function runCmake(libtorch: string, root: string, { env, onLine, signal }: BuildOptions): Promise<RunResult> {
+  const program = join(
+    dirname(createRequire(import.meta.url).resolve('cmake-js/package.json')),
+    'bin',
+    'cmake-js',
+  );
+  const args = [program, 'build', '--directory', root, '--parallel', jobs(), `--CDLIBTORCH=${libtorch}`];
+  return run(process.execPath, args, { env: { ...env, LIBTORCH: libtorch }, cwd: root, onLine, signal });
+}
+
+function runNodeGyp(
+  libtorch: string,
+  root: string,
+  { env, onLine, signal }: BuildOptions,
+): Promise<RunResult> {
+  const args = [findNodeGyp(env)!, 'rebuild', '--directory', root, '--jobs', jobs()];
+  // Node's own headers, where they came with it, save a download.
+  const prefix = join(dirname(process.execPath), '..');
+  if (existsSync(join(prefix, 'include', 'node', 'common.gypi'))) args.push('--nodedir', prefix);
+  return run(process.execPath, args, { env: { ...env, LIBTORCH: libtorch }, cwd: root, onLine, signal });
+}
+
+/** Ours in a clone, npm's own otherwise. */
+function findNodeGyp(env: Environment): string | undefined {
+  const ofNpm = 'lib/node_modules/npm/node_modules/node-gyp/bin/node-gyp.js';
+  const places = [env.npm_config_node_gyp, join(dirname(process.execPath), '..', ofNpm)];
+  try {
+    places.unshift(createRequire(import.meta.url).resolve('node-gyp/bin/node-gyp.js'));
+  } catch {
+    // Not installed: it is no dependency of the package.
+  }
+  return places.find(path => path !== undefined && existsSync(path));
+}
+
+/** Failures whose remedy is known. */
+const REMEDIES: [RegExp, string][] = [
+  [
+    /Killed signal terminated program|out of memory|cannot allocate memory/i,
+    'The compiler ran out of memory: it needs 2 GB. Close other programs, or add swap.',
+  ],
+  [
+    /unrecognized command.line option.*std=|CXX20|requires? the language dialect|invalid value.*std=/,
+    'The compiler is too old for C++20: install GCC 11 or Clang 14, or newer, and name it in CXX.',
+  ],
+  [/CMake 3\.\d+ or higher is required/, 'Install a newer CMake, for instance with `pip install cmake`.'],
+  [/No space left on device/, 'Free some disk space.'],
+];
+
+function buildFailure({ lines, ending }: RunResult): ArxivNativeError {
+  const firstError = lines.findIndex(line => /\berror\b/i.test(line) && !line.startsWith('FAILED'));
+  const shown =
+    firstError < 0 ? lines.slice(-SHOWN_LINES) : lines.slice(firstError, firstError + SHOWN_LINES);
+  const text = lines.join('\n');
+  const remedy = REMEDIES.find(([pattern]) => pattern.test(text))?.[1];
+  return new ArxivNativeError('ADDON', `the addon could not be compiled (${ending}):\n${shown.join('\n')}`, {
+    remedy: remedy ?? 'Run `npx arxiv-native doctor` to see which compiler and which LibTorch were used.',
+  });
+}

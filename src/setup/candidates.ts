@@ -1,0 +1,112 @@
+import { existsSync } from 'node:fs';
+import { realpath } from 'node:fs/promises';
+import { join } from 'node:path';
+import { ArxivNativeError } from '../errors.js';
+import { driverVariant } from './archive.js';
+import { judgeLibtorch, LIBTORCH_VERSION, type Libtorch, readVersion } from './libtorch.js';
+import { cacheFolder, type Environment } from './paths.js';
+import type { PlatformFacts } from './platform.js';
+import { findPythons, torchOfPython } from './python.js';
+
+/** Where to look and on what kind of machine: all that the search depends on. */
+export interface Surroundings {
+  env: Environment;
+  facts: PlatformFacts;
+}
+
+/** One place that was looked at. */
+export interface Candidate {
+  place: 'LIBTORCH' | 'cache' | 'Python' | 'system' | 'pip' | 'PyTorch';
+  /** A folder, a program or an address. */
+  where: string;
+  /** Present if it can be built against. */
+  libtorch?: Libtorch;
+  /** Why it is passed over. */
+  reason?: string;
+}
+
+/** Every place on this machine in the order of preference, each judged as it is reached. Nothing is downloaded. */
+export async function* localCandidates(around: Surroundings): AsyncGenerator<Candidate> {
+  const { env, facts } = around;
+  if (env.LIBTORCH) yield await judge('LIBTORCH', env.LIBTORCH, around);
+  else yield { place: 'LIBTORCH', where: 'the environment variable', reason: 'it is not set' };
+  for (const variant of await wantedVariants(around)) {
+    yield await judge(
+      'cache',
+      cacheEntry(around, variant),
+      around,
+      cachedFolder(cacheEntry(around, variant)),
+    );
+  }
+  const pythons = findPythons(env);
+  if (pythons.length === 0) yield { place: 'Python', where: 'PATH', reason: 'there is no python3' };
+  const seen = new Set<string>();
+  for (const python of pythons) {
+    const folder = await torchOfPython(python, env);
+    if (folder === undefined) {
+      yield { place: 'Python', where: python, reason: 'it has no torch' };
+      continue;
+    }
+    const real = await realpath(folder).catch(() => folder);
+    if (!seen.has(real)) yield await judge('Python', `${python} (${folder})`, around, folder);
+    seen.add(real);
+  }
+  if (facts.platform === 'linux') yield* systemCandidates();
+}
+
+async function judge(
+  place: Candidate['place'],
+  where: string,
+  { env, facts }: Surroundings,
+  folder: string = where,
+): Promise<Candidate> {
+  const judgement = await judgeLibtorch(folder, env, facts.platform);
+  return judgement.fit
+    ? { place, where, libtorch: judgement.libtorch }
+    : { place, where, reason: judgement.reason };
+}
+
+/** Distributions build LibTorch without oneDNN or a fast BLAS, many times slower: never taken without being asked. */
+async function* systemCandidates(): AsyncGenerator<Candidate> {
+  const version = await readVersion('/usr');
+  if (version === undefined) return;
+  const reason = `version ${version} of the distribution lacks the fast kernels (LIBTORCH=/usr would take it if its version is supported)`;
+  yield { place: 'system', where: '/usr', reason };
+}
+
+/** The first fit LibTorch on this machine, and every place that was looked at on the way. */
+export async function findLocalLibtorch(
+  around: Surroundings,
+): Promise<{ found: Libtorch | undefined; looked: Candidate[] }> {
+  const looked: Candidate[] = [];
+  for await (const candidate of localCandidates(around)) {
+    looked.push(candidate);
+    if (candidate.libtorch) return { found: candidate.libtorch, looked };
+    if (candidate.place === 'LIBTORCH' && around.env.LIBTORCH) {
+      throw new ArxivNativeError(
+        'LIBTORCH',
+        `LIBTORCH=${around.env.LIBTORCH} cannot be used: ${candidate.reason}`,
+        {
+          remedy:
+            'Point LIBTORCH at the folder that holds include/ and lib/ of LibTorch 2.6 or newer, or unset it and run `npx arxiv-native setup`.',
+        },
+      );
+    }
+  }
+  return { found: undefined, looked };
+}
+
+/** CUDA's build first where a driver can run it; the CPU's build serves every machine. */
+async function wantedVariants({ env, facts }: Surroundings): Promise<string[]> {
+  return [...new Set([await driverVariant(env, facts), 'cpu'])];
+}
+
+/** The folder of the cache that holds one version and variant, complete or absent. */
+export function cacheEntry({ env, facts }: Surroundings, variant: string): string {
+  return join(cacheFolder(env, facts.platform), 'libtorch', `${LIBTORCH_VERSION}-${variant}`);
+}
+
+/** A wheel unpacks to torch/, PyTorch's archive to libtorch/. */
+export function cachedFolder(entry: string): string {
+  return ['torch', 'libtorch'].map(name => join(entry, name)).find(existsSync) ?? entry;
+}

@@ -1,0 +1,94 @@
+import { resolve } from 'node:path';
+import { ArxivNativeError } from '../errors.js';
+import { archiveFor } from './archive.js';
+import { buildAddon, isUpToDate } from './build.js';
+import { type Candidate, findLocalLibtorch, type Surroundings } from './candidates.js';
+import { readStamp } from './diagnose.js';
+import { type FetchHooks, fetchLibtorch } from './fetch.js';
+import { LIBTORCH_VERSION, type Libtorch } from './libtorch.js';
+import { addonPath, type Environment } from './paths.js';
+import { platformFacts, requireSupportedPlatform } from './platform.js';
+import { smokeTest } from './smoke.js';
+
+export interface SetupOptions extends FetchHooks {
+  /** A LibTorch to use; as the environment variable LIBTORCH, over which it wins. */
+  libtorch?: string | undefined;
+  /** Build even if nothing changed. */
+  force?: boolean | undefined;
+  /** False: only what is on this machine. */
+  mayFetch?: boolean | undefined;
+  env?: Environment | undefined;
+  /** Every line of the builder. */
+  onLine?: ((line: string) => void) | undefined;
+}
+
+export interface SetupResult {
+  addon: string;
+  libtorch: Libtorch;
+  /** False if the addon was up to date. */
+  built: boolean;
+}
+
+/**
+ * Makes the addon ready: finds or fetches LibTorch, builds, and tries the result in a child process. Done in a moment
+ * where nothing changed since the last time.
+ *
+ * @throws ArxivNativeError UNSUPPORTED, LIBTORCH (with every place looked at), ADDON, NETWORK, IO, CANCELLED
+ */
+export async function setup(options: SetupOptions): Promise<SetupResult> {
+  const { force = false, mayFetch = true, log, signal, onLine } = options;
+  const facts = platformFacts();
+  requireSupportedPlatform(facts);
+  const env = { ...(options.env ?? process.env) };
+  if (options.libtorch) env.LIBTORCH = options.libtorch;
+  if (env.LIBTORCH) env.LIBTORCH = resolve(env.LIBTORCH);
+
+  const ready = force ? undefined : await readyAddon(env);
+  if (ready) return { addon: addonPath(), libtorch: ready, built: false };
+  const libtorch = await obtainLibtorch({ env, facts }, mayFetch, options);
+  await buildAddon(libtorch, { env, log, onLine, signal });
+  return { addon: addonPath(), libtorch, built: true };
+}
+
+/** The LibTorch of an addon that is up to date, of the LibTorch asked for, and loads. */
+async function readyAddon(env: Environment): Promise<Libtorch | undefined> {
+  const stamp = readStamp();
+  if (!stamp || (env.LIBTORCH && env.LIBTORCH !== stamp.libtorch) || !(await isUpToDate())) return undefined;
+  const loads = await smokeTest(env).then(
+    () => true,
+    () => false,
+  );
+  return loads ? { folder: stamp.libtorch, version: stamp.version, variant: stamp.variant } : undefined;
+}
+
+/**
+ * The first fit LibTorch in the order: LIBTORCH, the cache, a Python with torch, pip's CPU wheel, PyTorch's archive.
+ *
+ * @throws ArxivNativeError LIBTORCH, listing every place, where none is.
+ */
+export async function obtainLibtorch(
+  around: Surroundings,
+  mayFetch: boolean,
+  hooks: FetchHooks,
+): Promise<Libtorch> {
+  const local = await findLocalLibtorch(around);
+  if (local.found) return local.found;
+  if (!mayFetch) throw nothingFits(local.looked, 'npx arxiv-native setup');
+  const fetched = await fetchLibtorch(around, hooks);
+  if (fetched.found) return fetched.found;
+  const { url, file } = archiveFor('cpu', around.facts);
+  const folder = file.endsWith('.whl') ? 'torch' : 'libtorch';
+  throw nothingFits(
+    [...local.looked, ...fetched.looked],
+    `curl -fLo libtorch.zip '${url}' && unzip -q libtorch.zip && npx arxiv-native setup --libtorch ${folder}`,
+  );
+}
+
+function nothingFits(looked: Candidate[], command: string): ArxivNativeError {
+  const places = looked.map(({ place, where, reason }) => `  ${place}: ${where}: ${reason}`);
+  return new ArxivNativeError(
+    'LIBTORCH',
+    [`no fit LibTorch was found (${LIBTORCH_VERSION} is recommended). Looked at:`, ...places].join('\n'),
+    { remedy: command },
+  );
+}

@@ -1,0 +1,103 @@
+import { createWriteStream } from 'node:fs';
+import { mkdir, statfs } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { Transform } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { crc32 } from 'node:zlib';
+import * as yauzl from 'yauzl';
+import { ArxivNativeError } from '../errors.js';
+
+/** What building and running needs of a wheel or an archive; torch.libs/ holds libraries that arm64 wheels bring along. */
+const WANTED = /^((lib)?torch\/(include|lib)\/|torch\.libs\/|torch\/version\.py$|libtorch\/build-version$)/;
+/** Python's half, static libraries and tests: about a tenth of the bytes, none of the use. */
+const UNWANTED = /\/libtorch_python\.|\.a$|\/lib[a-z_]*test[a-z_]*\.|\/libshm/;
+
+/**
+ * Unpacks the part of a PyTorch wheel or LibTorch archive that matters into the folder `destination`, every file
+ * checked against its checksum.
+ *
+ * @throws ArxivNativeError NETWORK if the archive is damaged, IO if the disk is full or not writable.
+ */
+export async function unpackLibtorch(
+  archive: string,
+  destination: string,
+  signal?: AbortSignal,
+): Promise<void> {
+  const zip = await openZip(archive).catch(error => {
+    throw damaged(archive, error);
+  });
+  try {
+    const entries: yauzl.Entry[] = [];
+    for await (const entry of zip.eachEntry()) {
+      const name = entry.fileName;
+      if (WANTED.test(name) && !UNWANTED.test(name) && !name.endsWith('/')) entries.push(entry);
+    }
+    if (entries.length === 0) throw damaged(archive, new Error('it holds no LibTorch'));
+    await requireSpace(
+      destination,
+      entries.reduce((sum, entry) => sum + entry.uncompressedSize, 0),
+    );
+    for (const entry of entries) {
+      signal?.throwIfAborted();
+      await unpackEntry(zip, entry, join(destination, entry.fileName));
+    }
+  } catch (error) {
+    if (signal?.aborted) throw new ArxivNativeError('CANCELLED', `unpacking ${archive}: cancelled`);
+    throw damaged(archive, error);
+  } finally {
+    zip.close();
+  }
+}
+
+function openZip(archive: string): Promise<yauzl.ZipFile> {
+  return yauzl.openPromise(archive, { lazyEntries: true, autoClose: false });
+}
+
+async function unpackEntry(zip: yauzl.ZipFile, entry: yauzl.Entry, path: string): Promise<void> {
+  await mkdir(dirname(path), { recursive: true });
+  let sum = 0;
+  const check = new Transform({
+    transform(chunk: Buffer, _encoding, done) {
+      sum = crc32(chunk, sum);
+      done(null, chunk);
+    },
+  });
+  await pipeline(await zip.openReadStreamPromise(entry), check, createWriteStream(path));
+  if (sum !== entry.crc32) throw new Error(`the checksum of ${entry.fileName} does not match`);
+}
+
+async function requireSpace(folder: string, bytes: number): Promise<void> {
+  await mkdir(folder, { recursive: true });
+  const disk = await statfs(folder);
+  const free = disk.bavail * disk.bsize;
+  if (disk.blocks > 0 && bytes > free) {
+    throw new ArxivNativeError(
+      'IO',
+      `${folder}: ${megabytes(bytes)} are needed and ${megabytes(free)} are free`,
+      {
+        remedy: 'Free some disk space, or set ARXIV_NATIVE_CACHE to a folder on a larger disk.',
+      },
+    );
+  }
+}
+
+export function megabytes(bytes: number): string {
+  return `${Math.round(bytes / 1e6)} MB`;
+}
+
+/** An error of the file system is one; any other is the archive's fault. */
+function damaged(archive: string, error: unknown): ArxivNativeError {
+  if (error instanceof ArxivNativeError) return error;
+  const { code, message } = error as NodeJS.ErrnoException;
+  const ofDisk = code !== undefined && /^(ENOSPC|EDQUOT|EACCES|EPERM|EROFS|EIO|EMFILE)$/.test(code);
+  return ofDisk
+    ? new ArxivNativeError('IO', `unpacking ${archive}: ${message}`, {
+        remedy:
+          'Check the disk space and the permissions of the cache folder, then run the same command again.',
+        cause: error,
+      })
+    : new ArxivNativeError('NETWORK', `${archive} is damaged: ${message}`, {
+        remedy: 'It has been discarded: run the same command again.',
+        cause: error,
+      });
+}
