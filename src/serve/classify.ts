@@ -49,7 +49,9 @@ export async function classifyFile(
       yield `${JSON.stringify(line(prediction, topK))}\n`;
       onProgress?.(++counts.papers);
     }
-    if (counts.papers === 0) throw noPapers(input, counts.skipped);
+    if (counts.papers > 0) return;
+    const source = input === '-' ? 'stdin' : input;
+    throw new ArxivNativeError('BAD_INPUT', `${source}: none of its ${counts.skipped} records is a paper`);
   }
 
   // A read from standard input can wait for ever; nothing but closing it ends that.
@@ -74,13 +76,4 @@ export function line({ id, category, probabilities }: Prediction, topK?: number)
   const all = Object.entries(probabilities).map(([label, p]) => [label, Math.round(p * 1e6) / 1e6] as const);
   const shown = topK === undefined ? all : all.sort(([, a], [, b]) => b - a).slice(0, topK);
   return { ...(id === undefined ? {} : { id }), category, probabilities: Object.fromEntries(shown) };
-}
-
-function noPapers(input: string, skipped: number): ArxivNativeError {
-  const source = input === '-' ? 'standard input' : input;
-  return new ArxivNativeError(
-    'BAD_INPUT',
-    skipped === 0 ? `${source} holds no papers` : `none of the ${skipped} lines of ${source} is a paper`,
-    { remedy: 'Give one paper a line, as JSON or CSV, with a title and an abstract.' },
-  );
 }

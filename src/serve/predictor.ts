@@ -1,4 +1,5 @@
 import { availableParallelism } from 'node:os';
+import { cleanText } from '../data/paper.js';
 import { loadEngine, resolveDevice } from '../engine.js';
 import { ArxivNativeError } from '../errors.js';
 import { softmax } from '../evaluate/metrics.js';
@@ -214,28 +215,25 @@ async function* batches(
   if (batch.length > 0) yield batch;
 }
 
+/** The paper with its texts cleaned as those of a data file are, so that it is read as in training. */
 function checked(paper: PaperText, which: string): PaperText {
-  for (const field of ['title', 'abstract'] as const) {
+  const text = (field: 'title' | 'abstract'): string => {
     const value: unknown = paper?.[field];
-    if (typeof value === 'string') continue;
+    if (typeof value === 'string') return cleanText(value);
     throw new ArxivNativeError(
       'BAD_INPUT',
-      `${which} needs a string as its ${field}; it has ${describe(value)}`,
-      {
-        remedy: `Pass { title, abstract }; '' stands for the one that is missing.`,
-      },
+      `${which} needs a string as its ${field}; it has ${value == null ? 'none' : `a value of type ${typeof value}`}`,
+      { remedy: `Pass { title, abstract }; '' stands for the one that is missing.` },
     );
-  }
-  if (paper.title.trim() === '' && paper.abstract.trim() === '') {
+  };
+  const title = text('title');
+  const abstract = text('abstract');
+  if (title === '' && abstract === '') {
     throw new ArxivNativeError('BAD_INPUT', `${which} has neither a title nor an abstract`, {
       remedy: 'Give at least one of them.',
     });
   }
-  return paper;
-}
-
-function describe(value: unknown): string {
-  return value === null || value === undefined ? 'none' : `a value of type ${typeof value}`;
+  return { ...(paper.id === undefined ? {} : { id: paper.id }), title, abstract };
 }
 
 function defaultBatchSize(lengths: Lengths): number {

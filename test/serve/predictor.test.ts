@@ -1,0 +1,195 @@
+import { beforeEach, describe, expect, it, vi } from 'vitest';
+import type { EngineModel, ModelOptions, PackedBatch } from '../../src/native.js';
+import type { PaperText } from '../../src/serve/predictor.js';
+
+const LABELS = ['cs.AI', 'cs.CL', 'cs.CV'];
+
+/** Stands for the engine: the class of a paper is the number of its title's words, modulo the classes. */
+const engine = vi.hoisted(() => ({
+  options: undefined as unknown,
+  batches: [] as number[],
+  waiting: [] as (() => void)[],
+  paused: false,
+  disposals: 0,
+  fill: undefined as number | undefined,
+}));
+
+vi.mock('../../src/engine.js', () => ({
+  loadEngine: () => ({
+    createModel: async (options: ModelOptions) => {
+      engine.options = options;
+      return model;
+    },
+  }),
+  resolveDevice: () => ({ device: 'cpu', precision: 'fp32' }),
+}));
+
+vi.mock('../../src/model/saved-model.js', async () => {
+  const { Tokenizer } = await import('../../src/text/tokenizer.js');
+  const tokenizer = Tokenizer.train(['word word word'], 64);
+  return {
+    openSavedModel: async () => ({
+      labels: LABELS,
+      tokenizer,
+      lengths: { title: 32, abstract: 96 },
+      tensors: [],
+    }),
+  };
+});
+
+const model: Pick<EngineModel, 'predict' | 'dispose'> = {
+  async predict({ offsets }: PackedBatch, cancel?: Uint8Array) {
+    const papers = (offsets.length - 1) / 2;
+    engine.batches.push(papers);
+    if (engine.paused) await new Promise<void>(resolve => engine.waiting.push(resolve));
+    if (cancel?.[0]) throw new Error('abandoned');
+    const logits = new Float32Array(papers * LABELS.length);
+    if (engine.fill !== undefined) return logits.fill(engine.fill);
+    for (let p = 0; p < papers; p++) {
+      const words = offsets[2 * p + 1]! - offsets[2 * p]! - 2;
+      logits[p * LABELS.length + (words % LABELS.length)] = 2;
+    }
+    return logits;
+  },
+  dispose() {
+    engine.disposals++;
+  },
+};
+
+const { Predictor } = await import('../../src/serve/predictor.js');
+
+const paper = (words: number): PaperText => ({
+  title: 'word '.repeat(words),
+  abstract: 'word',
+  id: `p${words}`,
+});
+const turn = () => new Promise(resolve => setImmediate(resolve));
+async function* endless(read: { papers: number }): AsyncGenerator<PaperText> {
+  for (;;) yield paper(read.papers++ % 20);
+}
+
+beforeEach(() => {
+  Object.assign(engine, { batches: [], waiting: [], paused: false, disposals: 0, fill: undefined });
+});
+
+describe('Predictor.load', () => {
+  it('makes a model that only predicts, on the device asked for', async () => {
+    const predictor = await Predictor.load('folder', { threads: 2 });
+    expect(engine.options).toMatchObject({ device: 'cpu', precision: 'fp32', threads: 2, mayInitialize: [] });
+    expect(engine.options).not.toHaveProperty('training');
+    expect(predictor).toMatchObject({ labels: LABELS, device: 'cpu', precision: 'fp32', batchSize: 64 });
+  });
+
+  it.each([{ threads: 0 }, { threads: 1.5 }, { batchSize: -1 }])('refuses %o', async options => {
+    await expect(Predictor.load('folder', options)).rejects.toMatchObject({ code: 'BAD_OPTION' });
+  });
+});
+
+describe('predict', () => {
+  it('gives the most probable category, all probabilities in the order of the labels, and the id', async () => {
+    const predictor = await Predictor.load('folder');
+    const prediction = await predictor.predict(paper(4));
+    expect(prediction).toMatchObject({ id: 'p4', category: 'cs.CL' });
+    expect(Object.keys(prediction.probabilities)).toEqual(LABELS);
+    const values = Object.values(prediction.probabilities);
+    expect(values[1]).toBeCloseTo(Math.exp(2) / (Math.exp(2) + 2), 6);
+    expect(values.reduce((sum, p) => sum + p)).toBeCloseTo(1, 6);
+    expect(await predictor.predict({ title: 'word', abstract: '' })).not.toHaveProperty('id');
+  });
+
+  it('shares batches between callers', async () => {
+    const predictor = await Predictor.load('folder');
+    const papers = Array.from({ length: 100 }, (_, i) => paper(i % 20));
+    const predictions = await Promise.all(papers.map(p => predictor.predict(p)));
+    expect(predictions.map(p => p.id)).toEqual(papers.map(p => p.id));
+    expect(predictions.map(p => LABELS.indexOf(p.category))).toEqual(papers.map((_, i) => (i % 20) % 3));
+    expect(engine.batches).toEqual([64, 36]);
+  });
+
+  it.each([
+    [undefined, 'title'],
+    [{ title: 'A' }, 'abstract'],
+    [{ title: 3, abstract: 'B' }, 'title'],
+    [{ title: ' ', abstract: '\n' }, 'neither'],
+  ])('refuses %o', async (bad, message) => {
+    const predictor = await Predictor.load('folder');
+    const refused = predictor.predict(bad as PaperText);
+    await expect(refused).rejects.toMatchObject({
+      code: 'BAD_INPUT',
+      message: expect.stringContaining(message),
+    });
+    expect(engine.batches).toEqual([]);
+  });
+
+  it('reports logits that are not numbers', async () => {
+    const predictor = await Predictor.load('folder');
+    engine.fill = Number.NaN;
+    await expect(predictor.predict(paper(1))).rejects.toMatchObject({ code: 'NON_FINITE' });
+  });
+});
+
+describe('predictBatch and predictStream', () => {
+  it('keep the order over many batches', async () => {
+    const predictor = await Predictor.load('folder', { batchSize: 3 });
+    const papers = Array.from({ length: 20 }, (_, i) => paper(i));
+    const predictions = await predictor.predictBatch(papers);
+    expect(predictions.map(p => p.id)).toEqual(papers.map(p => p.id));
+    expect(engine.batches).toEqual([3, 3, 3, 3, 3, 3, 2]);
+    expect(await predictor.predictBatch([])).toEqual([]);
+  });
+
+  it('name the paper that is bad', async () => {
+    const predictor = await Predictor.load('folder');
+    const refused = predictor.predictBatch([paper(1), { title: '', abstract: '' }]);
+    await expect(refused).rejects.toMatchObject({
+      code: 'BAD_INPUT',
+      message: expect.stringMatching(/^paper 2 /),
+    });
+  });
+
+  it('read no further ahead than two batches', async () => {
+    const predictor = await Predictor.load('folder', { batchSize: 4 });
+    const read = { papers: 0 };
+    const predictions = predictor.predictStream(endless(read));
+    for (let i = 0; i < 41; i++) {
+      await predictions.next();
+      expect(read.papers).toBeLessThanOrEqual(i + 1 + 3 * 4);
+    }
+    await predictions.return();
+  });
+
+  it('stop at a signal, also in the middle of a batch', async () => {
+    const predictor = await Predictor.load('folder', { batchSize: 4 });
+    const controller = new AbortController();
+    engine.paused = true;
+    const predictions = predictor.predictStream(endless({ papers: 0 }), { signal: controller.signal });
+    const first = predictions.next();
+    while (engine.waiting.length < 2) await turn();
+    controller.abort();
+    for (const release of engine.waiting) release();
+    await expect(first).rejects.toMatchObject({ code: 'CANCELLED' });
+    const aborted = predictor.predictBatch([paper(1)], { signal: AbortSignal.abort() });
+    await expect(aborted).rejects.toMatchObject({ code: 'CANCELLED' });
+  });
+});
+
+describe('dispose', () => {
+  it('finishes what the engine has, rejects what waits and what comes later, and frees once', async () => {
+    const predictor = await Predictor.load('folder', { batchSize: 1 });
+    engine.paused = true;
+    const running = predictor.predict(paper(1));
+    const waiting = predictor.predict(paper(2));
+    waiting.catch(() => {});
+    await turn();
+    const disposals = [predictor.dispose(), predictor.dispose()];
+    await turn();
+    expect(engine.disposals).toBe(0);
+    engine.waiting[0]?.();
+    expect(await running).toMatchObject({ id: 'p1' });
+    await expect(waiting).rejects.toMatchObject({ code: 'CANCELLED' });
+    await Promise.all(disposals);
+    expect(engine.disposals).toBe(1);
+    await expect(predictor.predict(paper(3))).rejects.toMatchObject({ code: 'CANCELLED' });
+    await expect(predictor.predictBatch([paper(3)])).rejects.toMatchObject({ code: 'CANCELLED' });
+  });
+});
