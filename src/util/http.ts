@@ -21,12 +21,12 @@ function proxyAgent(): EnvHttpProxyAgent {
 /** An answer of the server that is no success; `status` tells which. */
 export class HttpStatusError extends Error {
   readonly status: number;
-  readonly retryAfterMs: number;
+  readonly headers: Response['headers'];
 
   constructor(response: Response, url: string) {
     super(`${url} answered ${response.status}${response.statusText ? ` ${response.statusText}` : ''}`);
     this.status = response.status;
-    this.retryAfterMs = 1000 * (Number(response.headers.get('retry-after')) || 0);
+    this.headers = response.headers;
   }
 }
 
@@ -77,9 +77,14 @@ export async function withRetries<T>(
           cause: error,
         });
       }
-      const delay = Math.min(retryDelayMs * 2 ** (failures - 1), LONGEST_DELAY_MS);
-      const asked = error instanceof HttpStatusError ? Math.min(error.retryAfterMs, LONGEST_DELAY_MS) : 0;
-      await sleep(Math.max(delay, asked), undefined, signal ? { signal } : {}).catch(() => {});
+      const delay = retryDelayMs * 2 ** (failures - 1);
+      const asked =
+        error instanceof HttpStatusError ? 1000 * Number(error.headers.get('retry-after')) || 0 : 0;
+      await sleep(
+        Math.min(Math.max(delay, asked), LONGEST_DELAY_MS),
+        undefined,
+        signal ? { signal } : {},
+      ).catch(() => {});
     }
   }
 }

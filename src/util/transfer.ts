@@ -1,16 +1,19 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { mkdir, open, rename, rm, stat, statfs } from 'node:fs/promises';
+import { mkdir, open, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { lock } from 'proper-lockfile';
 import { ArxivNativeError } from '../errors.js';
+import { fileError, freeSpace } from './files.js';
 import { ConnectionCut, HttpStatusError, request, withRetries } from './http.js';
 
 export interface DownloadOptions {
   /** Bytes on disk so far, those of an earlier call included; `total` is 0 where the server does not say. */
   onProgress?: ((progress: { received: number; total: number }) => void) | undefined;
+  /** What to call the file in messages; its last path component if absent. */
+  name?: string | undefined;
   signal?: AbortSignal | undefined;
   headers?: Record<string, string> | undefined;
   /** Of the whole file, hexadecimal. */
@@ -55,7 +58,7 @@ export async function download(
 
 async function fetchPart(url: string, destination: string, options: DownloadOptions): Promise<void> {
   const part = options.part ?? `${destination}.part`;
-  const name = basename(destination);
+  const name = options.name ?? basename(destination);
   let fresh = (await sizeOf(part)) === 0;
   for (;;) {
     // A server that changes the file under our hands is noticed by its validator, within this call.
@@ -190,20 +193,16 @@ async function defect(part: string, { size, sha256 }: DownloadOptions): Promise<
 }
 
 async function requireSpace(part: string, bytes: number): Promise<void> {
-  const disk = await statfs(dirname(part)).catch(() => undefined);
-  if (!disk || disk.blocks === 0) return;
-  const free = disk.bavail * disk.bsize;
-  if (bytes > free) throw diskFull(part, `${megabytes(bytes)} are needed and ${megabytes(free)} are free`);
-}
-
-function diskFull(path: string, detail: string): ArxivNativeError {
-  return new ArxivNativeError('IO', `no space left for ${path}: ${detail}`, {
-    remedy: 'Free some disk space and run the same command again: it goes on from what has arrived.',
-  });
-}
-
-function megabytes(bytes: number): string {
-  return `${(bytes / 1e6).toFixed(1)} MB`;
+  const free = await freeSpace(dirname(part)).catch(() => Number.POSITIVE_INFINITY);
+  if (bytes <= free) return;
+  const megabytes = (count: number): string => `${(count / 1e6).toFixed(1)} MB`;
+  throw new ArxivNativeError(
+    'IO',
+    `no space left for ${part}: ${megabytes(bytes)} more are needed, ${megabytes(free)} are free`,
+    {
+      remedy: 'Free some disk space and run the same command again: it goes on from what has arrived.',
+    },
+  );
 }
 
 /** Waits for whoever else downloads the same destination. */
@@ -212,7 +211,8 @@ async function acquire(destination: string, signal: AbortSignal, onCompromised: 
     try {
       return await lock(destination, { realpath: false, stale: 30_000, update: 5_000, onCompromised });
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ELOCKED') throw ioError(destination, error);
+      if ((error as NodeJS.ErrnoException).code !== 'ELOCKED')
+        throw fileError(error, `writing ${destination}`);
     }
     if (signal.aborted)
       throw new ArxivNativeError('CANCELLED', `downloading ${basename(destination)}: cancelled`);
@@ -230,21 +230,10 @@ async function isThere(path: string, size: number | undefined): Promise<boolean>
   return found?.isFile() === true && (size === undefined || found.size === size);
 }
 
-/** Runs a file operation; what it throws names the path and is an IO error. */
 async function onDisk<T>(path: string, operation: () => Promise<T>): Promise<T> {
   try {
     return await operation();
   } catch (error) {
-    throw ioError(path, error);
+    throw fileError(error, `writing ${path}`);
   }
-}
-
-function ioError(path: string, error: unknown): ArxivNativeError {
-  const code = (error as NodeJS.ErrnoException).code;
-  const message = error instanceof Error ? error.message : String(error);
-  if (code === 'ENOSPC' || code === 'EDQUOT') return diskFull(path, message);
-  return new ArxivNativeError('IO', `cannot write ${path}: ${message}`, {
-    remedy: 'Check that the folder exists and may be written to.',
-    cause: error,
-  });
 }

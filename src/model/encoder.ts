@@ -1,0 +1,100 @@
+import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { ArxivNativeError } from '../errors.js';
+import type { EncoderShape, TensorSource } from '../native.js';
+import { readEncoderConfig } from './encoder-config.js';
+import { encoderTensors, type Family } from './families.js';
+import { fetchEncoder, type HubOptions, isHubId, WEIGHT_FILES } from './hub.js';
+import { openTensors } from './tensor-file.js';
+
+/** An encoder on this machine, ready for the engine. */
+export interface EncoderFiles {
+  /** What was asked for: a folder, or an id of the Hub. */
+  id: string;
+  /** Where its config.json, weights and tokenizer lie. */
+  folder: string;
+  /** The Hub's commit. Absent for a folder. */
+  revision?: string;
+  shape: EncoderShape;
+  /** Every tensor of the encoder and nothing else, by the engine's names, in the shapes that `shape` asks for. */
+  tensors: TensorSource[];
+}
+
+/**
+ * Opens an encoder: a folder with config.json and weights, or an id of the Hub, which is fetched into the Hub's cache
+ * unless it is there. A folder of that name comes first.
+ *
+ * @throws ArxivNativeError BAD_MODEL if it is absent, of no known family, or its weights are missing, mis-shaped or
+ * malformed; NETWORK, IO and CANCELLED as fetchEncoder does.
+ */
+export async function openEncoder(idOrFolder: string, options: HubOptions = {}): Promise<EncoderFiles> {
+  const isFolder = (await stat(idOrFolder).catch(() => undefined))?.isDirectory() === true;
+  if (!isFolder && !isHubId(idOrFolder)) {
+    throw new ArxivNativeError('BAD_MODEL', `encoder ${idOrFolder}: no such folder, and no id of the Hub`, {
+      remedy:
+        'Name a folder with config.json and weights, or an id such as allenai/scibert_scivocab_uncased.',
+    });
+  }
+  const found = isFolder ? { folder: idOrFolder } : await fetchEncoder(idOrFolder, options);
+  const { family, shape } = await readEncoderConfig(join(found.folder, 'config.json'));
+  const file = await weightFile(found.folder);
+  return {
+    id: idOrFolder,
+    ...found,
+    shape,
+    tensors: encoderSources(await openTensors(file), family, shape, file),
+  };
+}
+
+async function weightFile(folder: string): Promise<string> {
+  for (const name of WEIGHT_FILES) {
+    const path = join(folder, name);
+    if (await stat(path).catch(() => undefined)) return path;
+  }
+  throw new ArxivNativeError('BAD_MODEL', `${folder} holds no weights`, {
+    remedy: `Put one of these beside config.json: ${WEIGHT_FILES.join(', ')}.`,
+  });
+}
+
+/** Picks the encoder's tensors out of a checkpoint's, under the engine's names, and checks that all are there. */
+function encoderSources(
+  stored: TensorSource[],
+  family: Family,
+  shape: EncoderShape,
+  file: string,
+): TensorSource[] {
+  // A whole model stores its encoder under the prefix, beside heads whose names must not be mistaken for the encoder's.
+  const prefix = stored.some(source => source.name.startsWith(family.prefix)) ? family.prefix : '';
+  const found = new Map(
+    stored
+      .filter(source => source.name.startsWith(prefix))
+      .map(source => [engineName(source.name.slice(prefix.length), family), source]),
+  );
+
+  const expected = encoderTensors(shape);
+  const missing = [...expected.keys()].filter(name => !found.has(name));
+  if (missing.length > 0) {
+    const more = missing.length > 1 ? ` and ${missing.length - 1} more` : '';
+    throw new ArxivNativeError('BAD_MODEL', `${file}: tensor "${missing[0]}"${more} is missing`, {
+      remedy:
+        'The weights belong to another model than config.json, or the file is incomplete: fetch both again.',
+    });
+  }
+  return [...expected].map(([name, wanted]) => {
+    const source = found.get(name)!;
+    if (source.shape.join() !== wanted.join()) {
+      const shapes = `has shape [${source.shape.join(', ')}], config.json asks for [${wanted.join(', ')}]`;
+      throw new ArxivNativeError('BAD_MODEL', `${source.file}: tensor "${source.name}" ${shapes}`, {
+        remedy: 'The weights belong to another model than config.json: fetch both again.',
+      });
+    }
+    return { ...source, name };
+  });
+}
+
+function engineName(stored: string, family: Family): string {
+  return family.renamings.reduce(
+    (name, [pattern, replacement]) => name.replace(pattern, replacement),
+    stored,
+  );
+}

@@ -1,0 +1,103 @@
+import { readFileSync } from 'node:fs';
+import { mkdir, readFile, rename, rm, stat, symlink } from 'node:fs/promises';
+import { homedir } from 'node:os';
+import { dirname, join, relative } from 'node:path';
+import { fileError, writeFileAtomic } from '../util/files.js';
+import { HUB } from '../util/hosts.js';
+
+/** What the environment says about the Hub; the variables are huggingface_hub's own. */
+export interface HubSettings {
+  endpoint: string;
+  cacheFolder: string;
+  token: string | undefined;
+  offline: boolean;
+}
+
+export function hubSettings(env: NodeJS.ProcessEnv = process.env): HubSettings {
+  const home = env.HF_HOME || join(env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'huggingface');
+  return {
+    endpoint: (env.HF_ENDPOINT || HUB).replace(/\/+$/, ''),
+    cacheFolder: env.HF_HUB_CACHE || env.HUGGINGFACE_HUB_CACHE || join(home, 'hub'),
+    token: env.HF_TOKEN?.trim() || readToken(env.HF_TOKEN_PATH || join(home, 'token')),
+    offline: /^(1|true|yes|on)$/i.test(env.HF_HUB_OFFLINE ?? ''),
+  };
+}
+
+/** What `huggingface-cli login` left. */
+function readToken(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8').trim() || undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * One model in the Hub's cache: blobs/ETAG holds the files, snapshots/COMMIT/NAME are relative links to them,
+ * refs/NAME the commit of a branch, .no_exist/COMMIT/NAME marks a file that the commit lacks.
+ */
+export class CachedModel {
+  readonly folder: string;
+
+  constructor(cacheFolder: string, id: string) {
+    this.folder = join(cacheFolder, `models--${id.replaceAll('/', '--')}`);
+  }
+
+  snapshot(commit: string): string {
+    return join(this.folder, 'snapshots', commit);
+  }
+
+  blob(etag: string): string {
+    return join(this.folder, 'blobs', etag);
+  }
+
+  /** The commit that a branch or tag had when it was last looked up. */
+  async commitOf(revision: string): Promise<string | undefined> {
+    if (isCommit(revision)) return revision;
+    const commit = await readFile(join(this.folder, 'refs', revision), 'utf8').catch(() => '');
+    return isCommit(commit.trim()) ? commit.trim() : undefined;
+  }
+
+  async recordCommit(revision: string, commit: string): Promise<void> {
+    if (revision !== commit) await this.write(join(this.folder, 'refs', revision), commit);
+  }
+
+  /** Whether a snapshot has the file; undefined where that was never asked of the Hub. */
+  async has(commit: string, name: string): Promise<boolean | undefined> {
+    if (await exists(join(this.snapshot(commit), name))) return true;
+    return (await exists(join(this.folder, '.no_exist', commit, name))) ? false : undefined;
+  }
+
+  async recordAbsent(commit: string, name: string): Promise<void> {
+    await this.write(join(this.folder, '.no_exist', commit, name), '');
+  }
+
+  /** Puts a blob into a snapshot under its name. */
+  async link(commit: string, name: string, etag: string): Promise<void> {
+    const path = join(this.snapshot(commit), name);
+    const part = `${path}.${process.pid}.link`;
+    try {
+      await mkdir(dirname(path), { recursive: true });
+      await rm(part, { force: true });
+      await symlink(relative(dirname(path), this.blob(etag)), part);
+      await rename(part, path);
+    } catch (error) {
+      throw fileError(error, `writing ${path}`);
+    }
+  }
+
+  private async write(path: string, content: string): Promise<void> {
+    await mkdir(dirname(path), { recursive: true }).catch(error => {
+      throw fileError(error, `writing ${path}`);
+    });
+    await writeFileAtomic(path, content);
+  }
+}
+
+export function isCommit(revision: string): boolean {
+  return /^[0-9a-f]{40}$/.test(revision);
+}
+
+async function exists(path: string): Promise<boolean> {
+  return (await stat(path).catch(() => undefined)) !== undefined;
+}

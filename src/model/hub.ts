@@ -1,0 +1,266 @@
+import { join } from 'node:path';
+import { ArxivNativeError } from '../errors.js';
+import { HttpStatusError, request, withRetries } from '../util/http.js';
+import { download } from '../util/transfer.js';
+import { CachedModel, type HubSettings, hubSettings, isCommit } from './hub-cache.js';
+import { readWeightMap } from './tensor-file.js';
+
+export interface HubOptions {
+  /** Never connect: take what the cache holds. HF_HUB_OFFLINE says the same. */
+  offline?: boolean | undefined;
+  /** A branch, tag or commit; `main` if absent. */
+  revision?: string | undefined;
+  /** Bytes of one file on disk so far. Not called for what the cache holds. */
+  onProgress?: ((progress: { file: string; received: number; total: number }) => void) | undefined;
+  signal?: AbortSignal | undefined;
+  /** The first pause before another attempt; it doubles each time. */
+  retryDelayMs?: number | undefined;
+}
+
+/** Where a model keeps its weights, by preference. */
+export const WEIGHT_FILES = [
+  'model.safetensors',
+  'model.safetensors.index.json',
+  'pytorch_model.bin',
+  'pytorch_model.bin.index.json',
+];
+/** One of these must be there: the tokenizer, or the vocabulary of one. */
+const TOKENIZER_FILES = ['tokenizer.json', 'vocab.txt'];
+
+/** `name` or `organisation/name`, as the Hub allows them. */
+export function isHubId(text: string): boolean {
+  return text.length <= 96 && /^\w[\w.-]*(\/\w[\w.-]*)?$/.test(text) && !/--|\.\./.test(text);
+}
+
+/**
+ * Fetches what an encoder needs from the Hub (config.json, tokenizer, weights) into the Hub's own cache, all from one
+ * commit, and returns the folder and the commit. What is there already is not fetched again, and a commit that is there
+ * whole needs no connection. HF_ENDPOINT, HF_TOKEN, HF_HOME, HF_HUB_CACHE, HF_HUB_OFFLINE and HTTPS_PROXY are honoured.
+ *
+ * @throws ArxivNativeError BAD_MODEL for an unknown or unfit model, NETWORK for a failed, refused or forbidden
+ * connection, IO for a full disk, CANCELLED
+ */
+export async function fetchEncoder(
+  id: string,
+  options: HubOptions = {},
+): Promise<{ folder: string; revision: string }> {
+  const { revision = 'main' } = options;
+  if (!/^\w[\w.-]*(\/\w[\w.-]*)*$/.test(revision) || revision.includes('..')) {
+    throw new ArxivNativeError(
+      'BAD_OPTION',
+      `revision ${JSON.stringify(revision)} is no branch, tag or commit`,
+    );
+  }
+  const settings = hubSettings();
+  const model = new HubModel(id, revision, options, {
+    ...settings,
+    offline: settings.offline || options.offline === true,
+  });
+  await model.fetch('config.json');
+  await model.fetchOneOf(TOKENIZER_FILES, 'tokenizer');
+  await model.fetch('tokenizer_config.json');
+  const weights = await model.fetchOneOf(WEIGHT_FILES, 'weights');
+  if (weights.endsWith('.json')) {
+    const shards = new Set((await readWeightMap(join(model.folder(), weights))).values());
+    for (const shard of shards) await model.fetchRequired(shard);
+  }
+  return { folder: model.folder(), revision: model.commit! };
+}
+
+/** What the Hub says about a file before it is fetched. */
+interface FileInfo {
+  commit: string | undefined;
+  etag: string;
+  size: number;
+  /** Of files in large-file storage, whose etag it is. */
+  sha256: string | undefined;
+}
+
+class HubModel {
+  /** All files are taken from one commit: the one that the first of them had. */
+  commit: string | undefined;
+  private readonly cache: CachedModel;
+
+  constructor(
+    private readonly id: string,
+    private readonly revision: string,
+    private readonly options: HubOptions,
+    private readonly settings: HubSettings,
+  ) {
+    this.cache = new CachedModel(settings.cacheFolder, id);
+    if (isCommit(revision)) this.commit = revision;
+  }
+
+  folder(): string {
+    return this.cache.snapshot(this.commit!);
+  }
+
+  async fetchOneOf(names: string[], what: string): Promise<string> {
+    for (const name of names) if (await this.fetch(name)) return name;
+    throw this.lacks(`no ${what} (${names.join(', ')})`);
+  }
+
+  async fetchRequired(name: string): Promise<void> {
+    if (!(await this.fetch(name))) throw this.lacks(`no ${name}`);
+  }
+
+  /** Makes sure of one file. @returns whether the model has it */
+  async fetch(name: string): Promise<boolean> {
+    if (this.settings.offline) this.commit ??= await this.cachedCommit();
+    if (this.commit !== undefined) {
+      const known = await this.cache.has(this.commit, name);
+      if (known !== undefined) return known;
+      if (this.settings.offline) return false;
+    }
+    const info = await this.ask(name);
+    if (info === undefined) {
+      if (this.commit === undefined) throw this.lacks(`no ${name}`);
+      await this.cache.recordAbsent(this.commit, name);
+      return false;
+    }
+    await this.store(name, info);
+    return true;
+  }
+
+  private async store(name: string, { commit = this.commit, etag, size, sha256 }: FileInfo): Promise<void> {
+    if (commit === undefined || !isCommit(commit)) {
+      throw this.unusable(`it does not say which commit ${name} belongs to (X-Repo-Commit)`);
+    }
+    this.commit ??= commit;
+    const { onProgress, signal, retryDelayMs } = this.options;
+    const blob = this.cache.blob(etag);
+    await download(this.url(name, commit), blob, {
+      part: `${blob}.incomplete`,
+      headers: this.headers(),
+      size,
+      sha256,
+      signal,
+      retryDelayMs,
+      name: `${this.id}/${name}`,
+      onProgress: onProgress && (progress => onProgress({ file: name, ...progress })),
+    });
+    await this.cache.link(commit, name, etag);
+    await this.cache.recordCommit(this.revision, commit);
+  }
+
+  private async cachedCommit(): Promise<string> {
+    const commit = await this.cache.commitOf(this.revision);
+    if (commit !== undefined) return commit;
+    throw new ArxivNativeError(
+      'NETWORK',
+      `encoder ${this.id} (${this.revision}) is not in the cache, and this is offline`,
+      {
+        remedy: `Run once without --offline and HF_HUB_OFFLINE, or copy the model into ${this.settings.cacheFolder}.`,
+      },
+    );
+  }
+
+  /** Asks about a file without fetching it. @returns undefined if the model has no such file */
+  private async ask(name: string): Promise<FileInfo | undefined> {
+    const { signal, retryDelayMs } = this.options;
+    try {
+      return await withRetries(`looking up ${this.id}/${name}`, () => this.head(name), {
+        signal,
+        retryDelayMs,
+      });
+    } catch (error) {
+      if (error instanceof HttpStatusError) return this.refused(error);
+      throw error;
+    }
+  }
+
+  /**
+   * The Hub's own headers stand on its first answer: a redirect to the storage is not followed, one to another address
+   * of the Hub (a renamed model) is.
+   */
+  private async head(name: string): Promise<FileInfo> {
+    let url = this.url(name, this.commit ?? this.revision);
+    let commit: string | undefined;
+    for (let hops = 0; hops < 5; hops++) {
+      const init = {
+        method: 'HEAD',
+        headers: this.headers(),
+        redirect: 'manual',
+        signal: this.options.signal ?? null,
+      } as const;
+      const { headers, status } = await request(url, init);
+      commit ??= headers.get('x-repo-commit') ?? undefined;
+      const location = headers.get('location');
+      const target = status >= 300 && location !== null ? new URL(location, url) : undefined;
+      const linked = headers.get('x-linked-etag');
+      if (!target || linked !== null || target.origin !== new URL(url).origin) {
+        const etag = (linked ?? headers.get('etag') ?? '').replace(/^W\//, '').replaceAll('"', '');
+        const size = Number(headers.get('x-linked-size') ?? headers.get('content-length') ?? Number.NaN);
+        if (!/^[\w-][\w.-]*$/.test(etag) || !Number.isSafeInteger(size)) {
+          throw this.unusable(`it gives no etag or size of ${name}`);
+        }
+        return { commit, etag, size, sha256: /^[0-9a-f]{64}$/.test(etag) ? etag : undefined };
+      }
+      url = target.href;
+    }
+    throw this.unusable(`it redirects ${name} without end`);
+  }
+
+  /** What a status of the Hub means. @returns undefined for a file that the model lacks */
+  private refused(error: HttpStatusError): undefined {
+    const reason = error.headers.get('x-error-code') ?? '';
+    const details = { cause: error };
+    if (reason === 'RevisionNotFound') {
+      throw new ArxivNativeError('BAD_MODEL', `encoder ${this.id} has no revision ${this.revision}`, {
+        ...details,
+        remedy: `Choose a branch, tag or commit that ${this.settings.endpoint}/${this.id} has.`,
+      });
+    }
+    if (
+      error.status === 404 &&
+      (reason === 'EntryNotFound' || (reason === '' && this.commit !== undefined))
+    ) {
+      return undefined;
+    }
+    // Without a token, the Hub answers 401 for models that do not exist, too.
+    if (error.status === 404 || reason === 'RepoNotFound') {
+      throw new ArxivNativeError(
+        'BAD_MODEL',
+        `encoder ${this.id}: ${this.settings.endpoint} knows no such model`,
+        {
+          ...details,
+          remedy: 'Check the spelling (organisation/name); if the model is private, set HF_TOKEN.',
+        },
+      );
+    }
+    if (error.status === 401 || error.status === 403) {
+      const token = this.settings.token === undefined ? 'no token is set' : 'the token does not allow it';
+      throw new ArxivNativeError('NETWORK', `encoder ${this.id} is gated or private, and ${token}`, {
+        ...details,
+        remedy: `Ask for access at ${this.settings.endpoint}/${this.id}, then set HF_TOKEN to a token that may read it.`,
+      });
+    }
+    throw new ArxivNativeError('NETWORK', `encoder ${this.id}: ${error.message}`, {
+      ...details,
+      remedy: 'Try again later; if HF_ENDPOINT is set, check that it is a Hub.',
+    });
+  }
+
+  private url(name: string, revision: string): string {
+    return `${this.settings.endpoint}/${this.id}/resolve/${encodeURIComponent(revision)}/${encodeURIComponent(name)}`;
+  }
+
+  private headers(): Record<string, string> {
+    return this.settings.token === undefined ? {} : { authorization: `Bearer ${this.settings.token}` };
+  }
+
+  private lacks(what: string): ArxivNativeError {
+    const where = this.settings.offline ? 'in the cache, and this is offline' : 'of a kind that is read';
+    return new ArxivNativeError('BAD_MODEL', `encoder ${this.id} has ${what} ${where}`, {
+      remedy: this.settings.offline
+        ? 'Run once without --offline and HF_HUB_OFFLINE.'
+        : 'Choose another encoder, or convert this one and name its folder.',
+    });
+  }
+
+  private unusable(what: string): ArxivNativeError {
+    return new ArxivNativeError('NETWORK', `${this.settings.endpoint} is no usable Hub: ${what}`, {
+      remedy: 'Check HF_ENDPOINT.',
+    });
+  }
+}
