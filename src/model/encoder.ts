@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { ArxivNativeError } from '../errors.js';
 import type { EncoderShape, TensorSource } from '../native.js';
 import { readEncoderConfig } from './encoder-config.js';
-import type { Family } from './families.js';
+import { encoderTensors, type Family } from './families.js';
 import { fetchEncoder, type HubOptions, isHubId, WEIGHT_FILES } from './hub.js';
 import { openTensors } from './tensor-file.js';
 
@@ -97,32 +97,4 @@ function engineName(stored: string, family: Family): string {
     (name, [pattern, replacement]) => name.replace(pattern, replacement),
     stored,
   );
-}
-
-/** Every tensor of an encoder, in the engine's order, with its shape. */
-export function encoderTensors(shape: EncoderShape): Map<string, number[]> {
-  const { hiddenSize: hidden, intermediateSize: intermediate } = shape;
-  const tensors = new Map<string, number[]>();
-  const norm = (name: string): void => {
-    tensors.set(`${name}.weight`, [hidden]).set(`${name}.bias`, [hidden]);
-  };
-  const linear = (name: string, out: number, into: number): void => {
-    tensors.set(`${name}.weight`, [out, into]).set(`${name}.bias`, [out]);
-  };
-  tensors.set('embeddings.word_embeddings.weight', [shape.vocabSize, hidden]);
-  tensors.set('embeddings.position_embeddings.weight', [shape.maxPositions, hidden]);
-  if (shape.typeVocabSize > 0) {
-    tensors.set('embeddings.token_type_embeddings.weight', [shape.typeVocabSize, hidden]);
-  }
-  norm('embeddings.LayerNorm');
-  for (let i = 0; i < shape.layers; i++) {
-    const layer = `encoder.layer.${i}`;
-    for (const part of ['query', 'key', 'value']) linear(`${layer}.attention.self.${part}`, hidden, hidden);
-    linear(`${layer}.attention.output.dense`, hidden, hidden);
-    norm(`${layer}.attention.output.LayerNorm`);
-    linear(`${layer}.intermediate.dense`, intermediate, hidden);
-    linear(`${layer}.output.dense`, hidden, intermediate);
-    norm(`${layer}.output.LayerNorm`);
-  }
-  return tensors;
 }

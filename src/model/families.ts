@@ -1,3 +1,5 @@
+import type { EncoderShape } from '../native.js';
+
 /** The fields of config.json that an encoder's shape is read from, by BERT's names for them. */
 export type ConfigField =
   | 'vocab_size'
@@ -75,3 +77,31 @@ export const FAMILIES: Readonly<Record<string, Family>> = {
     ],
   },
 };
+
+/** Every tensor of an encoder, in the engine's order, with its shape. */
+export function encoderTensors(shape: EncoderShape): Map<string, number[]> {
+  const { hiddenSize: hidden, intermediateSize: intermediate } = shape;
+  const tensors = new Map<string, number[]>();
+  const norm = (name: string): void => {
+    tensors.set(`${name}.weight`, [hidden]).set(`${name}.bias`, [hidden]);
+  };
+  const linear = (name: string, out: number, into: number): void => {
+    tensors.set(`${name}.weight`, [out, into]).set(`${name}.bias`, [out]);
+  };
+  tensors.set('embeddings.word_embeddings.weight', [shape.vocabSize, hidden]);
+  tensors.set('embeddings.position_embeddings.weight', [shape.maxPositions, hidden]);
+  if (shape.typeVocabSize > 0) {
+    tensors.set('embeddings.token_type_embeddings.weight', [shape.typeVocabSize, hidden]);
+  }
+  norm('embeddings.LayerNorm');
+  for (let i = 0; i < shape.layers; i++) {
+    const layer = `encoder.layer.${i}`;
+    for (const part of ['query', 'key', 'value']) linear(`${layer}.attention.self.${part}`, hidden, hidden);
+    linear(`${layer}.attention.output.dense`, hidden, hidden);
+    norm(`${layer}.attention.output.LayerNorm`);
+    linear(`${layer}.intermediate.dense`, intermediate, hidden);
+    linear(`${layer}.output.dense`, hidden, intermediate);
+    norm(`${layer}.output.LayerNorm`);
+  }
+  return tensors;
+}
