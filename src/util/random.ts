@@ -1,0 +1,35 @@
+import { createHash } from 'node:crypto';
+
+/**
+ * Random numbers in [0, 1), the same on every machine for the same key: Chris Doty-Humphrey's sfc32, its state
+ * taken from the key's SHA-256. Not for secrets.
+ */
+export function seededRandom(key: string): () => number {
+  const digest = createHash('sha256').update(key).digest();
+  let [a, b, c, counter] = [0, 4, 8, 12].map(offset => digest.readInt32LE(offset)) as [
+    number,
+    number,
+    number,
+    number,
+  ];
+  return () => {
+    const sum = (a + b + counter) | 0;
+    counter = (counter + 1) | 0;
+    a = b ^ (b >>> 9);
+    b = (c + (c << 3)) | 0;
+    c = (((c << 21) | (c >>> 11)) + sum) | 0;
+    return (sum >>> 0) / 2 ** 32;
+  };
+}
+
+/** Shuffles in place (Fisher and Yates) with numbers in [0, 1) from `random`, and returns the array. */
+export function shuffle<T extends { length: number; [index: number]: unknown }>(
+  array: T,
+  random: () => number,
+): T {
+  for (let i = array.length - 1; i > 0; i--) {
+    const j = Math.floor(random() * (i + 1));
+    [array[i], array[j]] = [array[j], array[i]];
+  }
+  return array;
+}
