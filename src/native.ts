@@ -1,7 +1,3 @@
-import { createRequire } from 'node:module';
-import { fileURLToPath } from 'node:url';
-import { ArxivNativeError, type ErrorCode } from './errors.js';
-
 /** A tensor that lies in a file: little-endian, `shape`d, row-major unless `strides` (in elements) says otherwise. */
 export interface TensorSource {
   name: string;

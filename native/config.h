@@ -1,0 +1,91 @@
+// Plain descriptions of a model and its batches, as they arrive from TypeScript (src/native.ts says what each means).
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace arxiv {
+
+struct TensorSource {
+  std::string name, dtype, file;
+  std::vector<int64_t> shape, strides;
+  int64_t offset = 0;
+};
+
+struct EncoderShape {
+  int64_t vocab_size, hidden_size, layers, attention_heads, intermediate_size, max_positions, type_vocab_size;
+  double layer_norm_eps;
+  std::string activation;
+  double hidden_dropout, attention_dropout, initializer_range;
+  int64_t position_offset, pad_token_id;
+};
+
+struct HeadShape {
+  std::string type;
+  int64_t classes;
+  std::vector<int64_t> hidden;
+  std::string activation;
+  std::vector<double> dropout;
+  double embedding_dropout;
+  int64_t attention_heads;
+  double attention_dropout;
+};
+
+struct TrainingShape {
+  int64_t frozen_layers;
+  bool freeze_embeddings;
+  std::string grouping;
+  double learning_rate, head_learning_rate, weight_decay, head_weight_decay, beta1, beta2, epsilon, clip_norm;
+  std::string loss;
+  double focal_gamma, label_smoothing;
+  std::vector<double> class_weights;
+};
+
+struct ModelOptions {
+  EncoderShape encoder;
+  HeadShape head;
+  bool trains = false;
+  TrainingShape training;
+  std::string device, precision;
+  int threads;
+  uint64_t seed;
+  bool deterministic;
+  std::vector<TensorSource> weights;
+  std::vector<std::string> may_initialize;
+};
+
+struct PackedBatch {
+  std::vector<int32_t> ids, offsets;
+  int64_t sequences() const { return static_cast<int64_t>(offsets.size()) - 1; }
+};
+
+struct TrainBatch : PackedBatch {
+  std::vector<int32_t> labels;
+  int64_t micro_batch;
+  double learning_rate_scale;
+};
+
+struct StepResult {
+  double loss, gradient_norm;
+  int64_t correct;
+  bool applied;
+};
+
+struct ParameterInfo {
+  std::string name;
+  std::vector<int64_t> shape;
+  std::string group;
+  bool trainable;
+};
+
+struct DeviceInfo {
+  std::string name, description;
+  std::vector<std::string> precisions;
+  double memory;
+};
+
+using Metadata = std::map<std::string, std::string>;
+
+}  // namespace arxiv

@@ -1,0 +1,51 @@
+// BERT's encoder (Devlin et al., 2019) over packed tokens.
+#pragma once
+
+#include <vector>
+
+#include "dropout.h"
+#include "packing.h"
+#include "parameters.h"
+
+namespace arxiv {
+
+struct Linear {
+  Parameter *weight, *bias;
+  at::Tensor operator()(const at::Tensor& x) const;
+};
+
+struct LayerNorm {
+  Parameter *weight, *bias;
+  double epsilon;
+  at::Tensor operator()(const at::Tensor& x) const;
+};
+
+at::Tensor activate(const at::Tensor& x, const std::string& name);
+
+class Encoder {
+ public:
+  // `frozen_layers` counts from the input.
+  Encoder(const EncoderShape& shape, int64_t frozen_layers, bool freeze_embeddings, bool embeddings_in_head_group,
+          Parameters& parameters, at::ScalarType compute);
+
+  // Last hidden states, tokens × hidden size, in the pack's order.
+  at::Tensor operator()(const Pack& pack, Pass& pass) const;
+
+ private:
+  struct Layer {
+    Linear query_key_value, attention_output, intermediate, output;
+    LayerNorm attention_norm, output_norm;
+  };
+
+  at::Tensor embed(const Pack& pack, Pass& pass) const;
+  at::Tensor self_attention(const Layer& layer, const at::Tensor& x, const Pack& pack, Pass& pass) const;
+  at::Tensor run_layer(const Layer& layer, const at::Tensor& x, const Pack& pack, Pass& pass) const;
+
+  EncoderShape shape_;
+  at::ScalarType compute_;
+  Parameter *words_, *positions_, *types_ = nullptr;
+  LayerNorm embedding_norm_;
+  std::vector<Layer> layers_;
+};
+
+}  // namespace arxiv

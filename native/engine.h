@@ -1,0 +1,61 @@
+// The engine thread: the one thread of the process on which LibTorch works.
+//
+// LibTorch keeps grad mode, OpenMP teams and more per thread, so every job of every Node environment runs here, in
+// the order of submission.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <mutex>
+#include <thread>
+
+namespace arxiv {
+
+// Asks whether the running job should be abandoned. Called between layers.
+class Cancellation {
+ public:
+  Cancellation(const volatile uint8_t* flag, const std::atomic<bool>* closing) : flag_(flag), closing_(closing) {}
+  bool requested() const { return (flag_ && *flag_) || (closing_ && closing_->load(std::memory_order_relaxed)); }
+  void check() const;
+
+ private:
+  const volatile uint8_t* flag_;
+  const std::atomic<bool>* closing_;
+};
+
+class Engine {
+ public:
+  // Never destroyed: the thread may outlive main(), and statics of LibTorch with it.
+  static Engine& instance();
+
+  // `owner` groups the jobs of one Node environment. Returns false after shutdown.
+  bool submit(const void* owner, std::function<void()> job);
+
+  // Forgets the owner's queued jobs and waits until none of them runs.
+  void drop(const void* owner);
+
+  // Forgets all jobs, cancels the running one and joins the thread.
+  void shutdown();
+
+  const std::atomic<bool>& closing() const { return closing_; }
+
+ private:
+  void run();
+
+  struct Job {
+    const void* owner;
+    std::function<void()> work;
+  };
+
+  std::mutex mutex_;
+  std::condition_variable wake_, idle_;
+  std::deque<Job> queue_;
+  const void* running_ = nullptr;
+  std::atomic<bool> closing_{false};
+  std::thread thread_;
+};
+
+}  // namespace arxiv

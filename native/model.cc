@@ -1,0 +1,222 @@
+#include "model.h"
+
+#include <ATen/Context.h>
+#include <ATen/Parallel.h>
+#include <c10/core/GradMode.h>
+#include <c10/core/InferenceMode.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "error.h"
+#include "tensor_file.h"
+
+namespace arxiv {
+namespace {
+
+at::ScalarType compute_type(const std::string& precision) {
+  if (precision == "bf16") return at::kBFloat16;
+  if (precision == "fp16") return at::kHalf;
+  return at::kFloat;
+}
+
+// Dynamic loss scaling for fp16, with the constants of PyTorch's GradScaler.
+constexpr double kInitialLossScale = 65536, kGrowth = 2, kBackoff = 0.5;
+constexpr int64_t kGrowthInterval = 2000;
+
+std::vector<float> to_vector(const at::Tensor& tensor) {
+  at::Tensor data = tensor.detach().to(at::kCPU, at::kFloat).contiguous();
+  const float* begin = data.const_data_ptr<float>();
+  return {begin, begin + data.numel()};
+}
+
+}  // namespace
+
+Model::Model(ModelOptions options, const Cancellation& cancellation)
+    : options_(std::move(options)),
+      device_(options_.device),
+      compute_(compute_type(options_.precision)),
+      parameters_(device_, compute_),
+      encoder_(options_.encoder, options_.trains ? options_.training.frozen_layers : 0,
+               !options_.trains || options_.training.freeze_embeddings,
+               options_.trains && options_.training.grouping == "layers", parameters_, compute_),
+      head_(options_.head, options_.encoder.hidden_size, parameters_),
+      loss_scale_(compute_ == at::kHalf ? kInitialLossScale : 1) {
+  enter();
+  cancellation.check();
+  parameters_.fill(options_.weights, options_.may_initialize, options_.seed);
+  if (options_.trains) {
+    loss_ = std::make_unique<Loss>(options_.training, device_);
+    optimizer_ = std::make_unique<Optimizer>(options_.training, parameters_);
+  }
+}
+
+// LibTorch's settings are the process's; each job puts its model's in place.
+void Model::enter() const {
+  if (at::get_num_threads() != options_.threads) at::set_num_threads(options_.threads);
+  at::globalContext().setDeterministicAlgorithms(options_.deterministic, /*warn_only=*/false);
+}
+
+int64_t Model::papers(const PackedBatch& batch) const {
+  int64_t each = head_.sequences_per_paper();
+  if (batch.offsets.empty() || batch.sequences() < 1 || batch.sequences() % each != 0) {
+    throw bad_input("a batch of " + std::to_string(batch.sequences()) + " sequences; this head reads " +
+                    std::to_string(each) + " a paper");
+  }
+  return batch.sequences() / each;
+}
+
+std::vector<ParameterInfo> Model::parameters() const {
+  std::vector<ParameterInfo> infos;
+  for (const auto& slice : parameters_.slices()) {
+    const Parameter* p = slice.parameter;
+    infos.push_back({slice.name, slice.shape, p->group == ParameterGroup::kEncoder ? "encoder" : "head", p->trainable});
+  }
+  return infos;
+}
+
+std::vector<float> Model::predict(const PackedBatch& batch, const Cancellation& cancellation) {
+  enter();
+  c10::InferenceMode guard;
+  Pass pass;
+  pass.cancellation = &cancellation;
+  Pack packed = pack(batch, 0, papers(batch) * head_.sequences_per_paper(), options_.encoder, device_);
+  return to_vector(head_(encoder_(packed, pass), packed, pass));
+}
+
+double Model::accumulate(const TrainBatch& batch, const Cancellation& cancellation, int64_t& correct) {
+  int64_t count = papers(batch), each = head_.sequences_per_paper();
+  if (static_cast<int64_t>(batch.labels.size()) != count || batch.micro_batch < 1) {
+    throw bad_input(std::to_string(batch.labels.size()) + " labels for " + std::to_string(count) + " papers");
+  }
+  for (int32_t label : batch.labels) {
+    if (label < 0 || label >= options_.head.classes) throw bad_input("label " + std::to_string(label) + " is no class");
+  }
+  double denominator = loss_->denominator(batch.labels), total = 0;
+  correct = 0;
+  uint64_t key = mix(options_.seed, passes_++);
+  for (int64_t first = 0; first < count; first += batch.micro_batch) {
+    int64_t n = std::min(batch.micro_batch, count - first);
+    Pass pass;
+    pass.training = true;
+    pass.key = mix(key, static_cast<uint64_t>(first));
+    pass.cancellation = &cancellation;
+    if (!device_.is_cpu()) {
+      at::Generator generator = at::globalContext().defaultGenerator(device_);
+      generator.set_current_seed(pass.key);
+    }
+    Pack packed = pack(batch, first * each, n * each, options_.encoder, device_);
+    at::Tensor labels =
+        at::tensor(std::vector<int64_t>(batch.labels.begin() + first, batch.labels.begin() + first + n)).to(device_);
+    at::Tensor logits = head_(encoder_(packed, pass), packed, pass);
+    at::Tensor loss = (*loss_)(logits, labels, denominator);
+    double value = loss.item<double>();
+    if (!std::isfinite(value)) throw Error("NON_FINITE", "the loss is not finite");
+    total += value;
+    correct += logits.argmax(-1).eq(labels).sum().item<int64_t>();
+    (loss_scale_ == 1 ? loss : loss * loss_scale_).backward();
+    parameters_.collect_gradients(first == 0);
+  }
+  return total;
+}
+
+StepResult Model::train_step(const TrainBatch& batch, bool apply, const Cancellation& cancellation) {
+  enter();
+  require_training();
+  StepResult result{};
+  try {
+    result.loss = accumulate(batch, cancellation, result.correct);
+  } catch (...) {
+    // What a cancelled or failed backward pass left behind must not flow into the next step.
+    for (auto& p : parameters_.all()) p.value.mutable_grad().reset();
+    throw;
+  }
+  result.gradient_norm = optimizer_->gradient_norm(loss_scale_);
+  if (!apply) return result;
+  result.applied = grow_or_shrink_loss_scale(result.gradient_norm);
+  if (!result.applied) return result;
+  optimizer_->step(batch.learning_rate_scale, result.gradient_norm);
+  parameters_.refresh();
+  return result;
+}
+
+// Returns whether the gradients may be applied.
+bool Model::grow_or_shrink_loss_scale(double norm) {
+  bool finite = std::isfinite(norm);
+  if (compute_ != at::kHalf) {
+    if (!finite) throw Error("NON_FINITE", "the gradients are not finite");
+    return true;
+  }
+  if (!finite) {
+    loss_scale_ *= kBackoff;
+    steps_since_overflow_ = 0;
+    if (loss_scale_ < 1) throw Error("NON_FINITE", "the gradients are not finite at any loss scale");
+  } else if (++steps_since_overflow_ == kGrowthInterval) {
+    loss_scale_ *= kGrowth;
+    steps_since_overflow_ = 0;
+  }
+  return finite;
+}
+
+void Model::require_training() const {
+  if (!optimizer_) throw Error("BAD_OPTION", "the model was created without training options");
+}
+
+std::vector<float> Model::read(const std::string& kind, const std::string& name) {
+  enter();
+  const auto& slice = parameters_.slice(name);
+  at::Tensor whole;
+  if (kind == "weight") {
+    whole = slice.parameter->master;
+  } else {
+    require_training();
+    if (kind == "gradient") whole = slice.parameter->gradient;
+    if (kind == "exp_avg") whole = optimizer_->exp_avg(slice.parameter);
+    if (kind == "exp_avg_sq") whole = optimizer_->exp_avg_sq(slice.parameter);
+  }
+  if (!whole.defined()) throw bad_input(name + " has no " + kind);
+  return to_vector(slice.of(whole.detach()));
+}
+
+void Model::save(const std::string& file, bool optimizer, Metadata metadata) {
+  enter();
+  c10::NoGradGuard guard;
+  std::vector<std::pair<std::string, at::Tensor>> tensors;
+  for (const auto& slice : parameters_.slices()) tensors.emplace_back(slice.name, slice.of(slice.parameter->master));
+  if (optimizer) {
+    require_training();
+    for (const auto& slice : parameters_.slices()) {
+      if (!slice.parameter->trainable) continue;
+      tensors.emplace_back("exp_avg." + slice.name, slice.of(optimizer_->exp_avg(slice.parameter)));
+      tensors.emplace_back("exp_avg_sq." + slice.name, slice.of(optimizer_->exp_avg_sq(slice.parameter)));
+    }
+    metadata["optimizer_steps"] = std::to_string(optimizer_->steps());
+  }
+  write_safetensors(file, tensors, metadata);
+}
+
+void Model::load(const std::vector<TensorSource>& sources, int64_t optimizer_steps) {
+  enter();
+  c10::NoGradGuard guard;
+  SourceIndex index = index_sources(sources);
+  auto copy = [&](const std::string& name, at::Tensor target) {
+    auto found = index.find(name);
+    if (found == index.end()) throw bad_model("the weights lack " + name);
+    at::Tensor cpu = at::empty(target.sizes(), at::kFloat);
+    read_tensor(*found->second, cpu);
+    target.copy_(cpu);
+  };
+  for (const auto& slice : parameters_.slices()) copy(slice.name, slice.of(slice.parameter->master));
+  parameters_.refresh();
+  if (optimizer_steps < 0) return;
+  require_training();
+  for (const auto& slice : parameters_.slices()) {
+    if (!slice.parameter->trainable) continue;
+    copy("exp_avg." + slice.name, slice.of(optimizer_->exp_avg(slice.parameter)));
+    copy("exp_avg_sq." + slice.name, slice.of(optimizer_->exp_avg_sq(slice.parameter)));
+  }
+  optimizer_->set_steps(optimizer_steps);
+  passes_ = static_cast<uint64_t>(optimizer_steps);
+}
+
+}  // namespace arxiv
