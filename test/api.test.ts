@@ -104,7 +104,9 @@ describe('examples/service.mjs', () => {
   it('classifies concurrent requests, refuses bad ones and stops at SIGTERM', async () => {
     const service = spawn(process.execPath, [join(root, 'examples/service.mjs'), model, '0']);
     const result = finished(service);
-    const [text] = (await once(service.stdout, 'data')) as [string];
+    const failed = result.then(({ stderr }) => Promise.reject(new Error(`the service ended: ${stderr}`)));
+    failed.catch(() => {});
+    const [text] = (await Promise.race([once(service.stdout, 'data'), failed])) as [string];
     const address = /http:\/\/\S+/.exec(text)![0];
     const post = (body: string) => fetch(`${address}/classify`, { method: 'POST', body });
 

@@ -18,7 +18,7 @@ function allowed(place: string): string[] {
     case 'util':
       return ['errors.ts', 'util'];
     case 'engine.ts':
-      return shared;
+      return ['setup', ...shared];
     case 'native.ts':
       return ['errors.ts'];
     case 'errors.ts':

@@ -25,13 +25,17 @@ export async function main(argv: string[]): Promise<number> {
   const json = argv.includes('--json');
   for (const stream of [process.stdout, process.stderr])
     stream.on('error', error => onOutputError(error, json));
+  const program = buildProgram();
   try {
-    await buildProgram().parseAsync(argv);
+    await program.parseAsync(argv);
     return Number(process.exitCode ?? 0);
   } catch (error) {
     if (!(error instanceof CommanderError)) return reportError(error, { json });
-    const complaint = fromCommander(error, 'arxiv-native');
-    return complaint ? reportError(complaint, { json }) : error.exitCode;
+    if (error.exitCode === 0) return 0;
+    // A call without a command has had the help for its answer.
+    if (error.code === 'commander.help') return 2;
+    const command = program.commands.find(each => each.name() === argv[2]);
+    return reportError(fromCommander(error, command ? `arxiv-native ${argv[2]}` : 'arxiv-native'), { json });
   }
 }
 

@@ -15,9 +15,8 @@ export function reportError(error: unknown, { json }: { json: boolean }): number
   return exitCode(error);
 }
 
-/** Commander's complaints as ours; undefined for what is none, such as the help that was asked for. */
-export function fromCommander(error: CommanderError, command: string): ArxivNativeError | undefined {
-  if (error.exitCode === 0 || error.code === 'commander.help') return undefined;
+/** Commander's complaint about a call of `command` as ours. */
+export function fromCommander(error: CommanderError, command: string): ArxivNativeError {
   const [first = '', ...rest] = error.message.replace(/^error: /, '').split('\n');
   const nearest = rest.join(' ').replace(/^\(|\)$/g, '');
   const help = `See \`${command} --help\`.`;

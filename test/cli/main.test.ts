@@ -1,9 +1,8 @@
 import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { CommanderError } from 'commander';
 import { describe, expect, it, vi } from 'vitest';
-import { fromCommander, reportError } from '../../src/cli/report-error.js';
+import { reportError } from '../../src/cli/report-error.js';
 import { ArxivNativeError } from '../../src/errors.js';
 import { cli, compiled, finished, launcher, root } from '../support/cli.js';
 
@@ -138,9 +137,5 @@ describe('reportError', () => {
       /TypeError: x is not a function\n +at [\s\S]*caused by Error: deep\n +at /,
     );
     vi.unstubAllEnvs();
-  });
-
-  it('takes no offence at help and version', () => {
-    expect(fromCommander(new CommanderError(0, 'commander.version', '1.0'), 'arxiv-native')).toBeUndefined();
   });
 });

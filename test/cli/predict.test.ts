@@ -143,6 +143,31 @@ describe('predict of a file', () => {
   });
 });
 
+describe('a long file', () => {
+  /** Peak memory in MiB of a predict over `count` papers of 2 kB. */
+  async function peakMemory(count: number): Promise<number> {
+    const input = join(scratch, `${count}.jsonl`);
+    writeFileSync(input, papers(count).replaceAll('words', 'words '.repeat(330)));
+    const report = `process.on('exit', () => console.error('peak', process.resourceUsage().maxRSS / 1024))`;
+    const options = [
+      '--import',
+      `data:text/javascript,${encodeURIComponent(report)}`,
+      '--max-semi-space-size=2',
+    ];
+    const args = [...options, launcher, 'predict', '--model', model, '--input', input, '--threads', '1'];
+    const { exitCode, stdout, stderr } = await finished(spawn(process.execPath, args), '');
+    expect(exitCode).toBe(0);
+    expect(stdout.split('\n')).toHaveLength(count + 1);
+    return Number(/^peak (.*)$/m.exec(stderr)![1]);
+  }
+
+  it('takes no more memory than a short one', async () => {
+    const [short, long] = [await peakMemory(500), await peakMemory(20_000)];
+    // The long one is 40 MB; held as text it would take as much at least.
+    expect(long - short).toBeLessThan(30);
+  });
+});
+
 describe('--output', () => {
   const output = join(scratch, 'out.jsonl');
   const run = (...args: string[]) => [
@@ -200,7 +225,7 @@ describe('an interrupted predict', () => {
     ]);
     child.stdin.write(papers(200));
     const result = finished(child);
-    await until(() => readdirSync(scratch).some(name => name.includes('interrupted')));
+    await until(() => child.exitCode !== null || readdirSync(scratch).some(name => /interrupted/.test(name)));
     child.kill('SIGINT');
     expect(await result).toMatchObject({ exitCode: 130, stderr: expect.stringMatching(/^error: stopped/m) });
     expect(readdirSync(scratch).filter(name => name.includes('interrupted'))).toEqual([]);
