@@ -72,6 +72,8 @@ export async function freeSpace(folder: string): Promise<number> {
  * when the process exits.
  */
 export class StagedFolder {
+  private settled = false;
+
   private constructor(
     /** Where to write. */
     readonly path: string,
@@ -118,19 +120,21 @@ export class StagedFolder {
     } catch (error) {
       throw fileError(error, `writing ${this.target}`);
     }
-    process.off('exit', this.removeAtExit);
+    this.keep();
     await rm(aside, { recursive: true, force: true });
   }
 
-  /** Removes what was written so far. */
-  async discard(): Promise<void> {
+  /** Leaves what was written where it is, for its content to be rescued. */
+  keep(): void {
+    this.settled = true;
     process.off('exit', this.removeAtExit);
-    await rm(this.path, { recursive: true, force: true });
   }
 
-  /** Leaves the hidden folder where it is, for its content to be rescued. */
-  keep(): void {
-    process.off('exit', this.removeAtExit);
+  /** Removes what was written so far; does nothing after `commit` or `keep`. */
+  async discard(): Promise<void> {
+    if (this.settled) return;
+    this.keep();
+    await rm(this.path, { recursive: true, force: true });
   }
 }
 

@@ -1,0 +1,141 @@
+import type { Metrics } from '../evaluate/metrics.js';
+import type { TrainEvent, TrainingRecord, TrainPlan, TrainResult } from '../train/types.js';
+import { formatDuration, Progress } from '../util/progress.js';
+
+/** Shows a training on standard error as it goes. */
+export class TrainDisplay {
+  private progress: Progress | undefined;
+  private downloading: string | undefined;
+  private step = 0;
+  private details = '';
+
+  show(event: TrainEvent): void {
+    switch (event.type) {
+      case 'download':
+        this.showDownload(event);
+        break;
+      case 'plan':
+        this.stop();
+        this.note(describePlan(event.plan));
+        this.progress = new Progress('training', { unit: 'steps', total: event.plan.schedule.steps });
+        break;
+      case 'step':
+        this.step = event.step;
+        this.details = `epoch ${event.epoch}, loss ${event.meanLoss.toFixed(3)}`;
+        this.progress?.update(event.step, this.details);
+        break;
+      case 'evaluation':
+        this.progress?.update(this.step, `${event.split} ${event.done}/${event.total}`);
+        break;
+      case 'epoch':
+        this.note(describeEpoch(event));
+        break;
+    }
+  }
+
+  /** A line of its own. */
+  note(text: string): void {
+    if (this.progress === undefined) process.stderr.write(`${text}\n`);
+    else this.progress.note(text);
+  }
+
+  stop(): void {
+    this.progress?.stop();
+    this.progress = undefined;
+  }
+
+  private showDownload({ file, received, total }: Extract<TrainEvent, { type: 'download' }>): void {
+    if (file !== this.downloading) {
+      this.stop();
+      this.downloading = file;
+      this.progress = new Progress(file, { unit: 'bytes', ...(total > 0 && { total }) });
+    }
+    this.progress?.update(received);
+  }
+}
+
+/** What stands on standard output when a training is over. */
+export function summary({ folder, training }: TrainResult): string {
+  const { test, validation, bestEpoch, history, interrupted, encoder } = training;
+  const figures = test ?? validation;
+  return [
+    ...(figures === undefined
+      ? []
+      : [`On the ${test ? 'test' : 'validation'} papers:`, metricsTable(figures), '']),
+    bestEpoch === 0
+      ? 'No epoch was completed: these are the weights of the last step.'
+      : `Best of ${history.length} epochs: ${bestEpoch}, validation accuracy ${percent(validation!.accuracy)}.`,
+    ...(interrupted ? ['Training was interrupted before its end.'] : []),
+    ...(encoder.random
+      ? ['The encoder began with random weights and has read nothing else: its accuracy means nothing yet.']
+      : []),
+    cost(training),
+    `Saved: ${folder}`,
+    '',
+  ].join('\n');
+}
+
+function cost({ secondsPerStep, peakMemory, history }: TrainingRecord): string {
+  const seconds = history.reduce((sum, epoch) => sum + epoch.seconds, 0);
+  return `${formatDuration(seconds)} of training, ${secondsPerStep.toPrecision(3)} s a step, ${Math.round(peakMemory / 1e6)} MB of memory.`;
+}
+
+function metricsTable({ perClass, accuracy, macro, weighted, papers }: Metrics): string {
+  const row = (name: string, p: number, r: number, f1: number, support: number) => [
+    name,
+    percent(p),
+    percent(r),
+    percent(f1),
+    String(support),
+  ];
+  return table([
+    ['', 'precision', 'recall', 'F1', 'papers'],
+    ...perClass.map(each => row(each.label, each.precision, each.recall, each.f1, each.support)),
+    row('macro', macro.precision, macro.recall, macro.f1, papers),
+    row('weighted', weighted.precision, weighted.recall, weighted.f1, papers),
+    ['accuracy', '', '', percent(accuracy), String(papers)],
+  ]);
+}
+
+function describePlan(plan: TrainPlan): string {
+  const { recipe, encoder, data, device, precision, threads, parameters, schedule, frozenLayers } = plan;
+  const { labels, splits, duplicates } = data;
+  const total = (counts: number[]) => String(counts.reduce((sum, count) => sum + count, 0));
+  const { train, validation, test } = splits;
+  return [
+    table([
+      ['', 'train', 'validation', 'test'],
+      ...labels.map((label, k) => [label, ...[train, validation, test].map(split => String(split[k]))]),
+      ['papers', ...[train, validation, test].map(total)],
+    ]),
+    `${data.source}: ${duplicates} duplicates left out`,
+    `recipe ${recipe.name}, encoder ${encoder.id}${encoder.revision === undefined ? '' : `@${encoder.revision}`}, ${frozenLayers} of ${encoder.layers} layers frozen`,
+    `${(parameters.total / 1e6).toFixed(1)} M parameters, ${(parameters.trainable / 1e6).toFixed(1)} M of them trained; at most ${recipe.resolved.epochs} epochs, ${schedule.steps} steps`,
+    `${device}, ${precision}, ${threads} threads, seed ${plan.seed}`,
+  ].join('\n');
+}
+
+function describeEpoch({ record, epochs }: Extract<TrainEvent, { type: 'epoch' }>): string {
+  return [
+    `epoch ${record.epoch}/${epochs}: loss ${record.trainLoss.toFixed(3)}`,
+    `accuracy ${percent(record.trainAccuracy)}`,
+    `validation loss ${record.validationLoss.toFixed(3)}`,
+    `accuracy ${percent(record.validationAccuracy)}`,
+    `macro-F1 ${percent(record.validationMacroF1)}`,
+    `${formatDuration(record.seconds)}${record.best ? ' (best so far)' : ''}`,
+  ].join(', ');
+}
+
+/** Columns aligned by spaces: the first to the left, the others to the right. */
+function table(rows: string[][]): string {
+  const widths = rows[0]!.map((_, i) => Math.max(...rows.map(row => row[i]!.length)));
+  return rows
+    .map(row =>
+      row.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!))).join('  '),
+    )
+    .join('\n');
+}
+
+function percent(share: number): string {
+  return `${(100 * share).toFixed(1)} %`;
+}

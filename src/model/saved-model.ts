@@ -1,0 +1,191 @@
+import { existsSync, statSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { ArxivNativeError } from '../errors.js';
+import type { EncoderShape, HeadShape, TensorSource } from '../native.js';
+import type { Lengths } from '../text/pack.js';
+import { Tokenizer } from '../text/tokenizer.js';
+import { fileError, StagedFolder, writeFileSynced } from '../util/files.js';
+import { encoderTensors } from './families.js';
+import { headTensors } from './head-tensors.js';
+import { checkModelConfig, FORMAT_VERSION } from './model-config.js';
+import { openTensors } from './tensor-file.js';
+
+export const WEIGHTS = 'model.safetensors';
+const CONFIG = 'config.json';
+const TOKENIZER = ['tokenizer.json', 'tokenizer_config.json'] as const;
+const LABELS = 'labels.json';
+const THRESHOLDS = 'thresholds.json';
+const TRAINING = 'training.json';
+const CARD = 'README.md';
+
+const INCOMPLETE = 'Copy the whole folder again from where it was trained, or train again.';
+
+/** How a category is chosen from probabilities: the most probable one. */
+export interface Thresholds {
+  method: 'argmax';
+}
+
+/** What a saved model holds beside its weights. */
+export interface SavedModelParts {
+  /** The categories by class index. */
+  labels: string[];
+  encoder: EncoderShape;
+  head: HeadShape;
+  lengths: Lengths;
+  thresholds: Thresholds;
+  tokenizer: Tokenizer;
+  /** How it was trained, for the record: recipe, data, seed, versions, figures. */
+  training: object;
+}
+
+/** A saved model, opened: everything but the weights is in memory, `tensors` says where those lie. */
+export interface SavedModel extends SavedModelParts {
+  /** Absolute. */
+  folder: string;
+  tensors: TensorSource[];
+}
+
+/**
+ * Opens a saved model. Every file must be there and whole, and the weights must be exactly those that config.json
+ * implies.
+ *
+ * @throws ArxivNativeError BAD_MODEL that names the file and what is wrong with it
+ */
+export async function openSavedModel(folder: string): Promise<SavedModel> {
+  const path = resolve(folder);
+  requireFiles(path);
+  const config = checkModelConfig(await readJson(path, CONFIG), join(path, CONFIG));
+  const labels = checkLabels(await readJson(path, LABELS), config.head.classes, join(path, LABELS));
+  const tensors = await openTensors(join(path, WEIGHTS));
+  checkTensors(tensors, config.encoder, config.head, path);
+  const tokenizer = await Tokenizer.open(path);
+  if (tokenizer.vocabSize > config.encoder.vocabSize) {
+    throw new ArxivNativeError(
+      'BAD_MODEL',
+      `${join(path, TOKENIZER[0])} has ${tokenizer.vocabSize} tokens, ${CONFIG} says ${config.encoder.vocabSize}`,
+      { remedy: INCOMPLETE },
+    );
+  }
+  const { encoder, head, lengths } = config;
+  const thresholds = checkThresholds(await readJson(path, THRESHOLDS), join(path, THRESHOLDS));
+  const training = (await readJson(path, TRAINING)) as object;
+  return { folder: path, labels, encoder, head, lengths, thresholds, training, tensors, tokenizer };
+}
+
+/** Where a saved model may be written: throws BAD_OPTION if `folder` is taken, IO if it cannot be written. */
+export function stageSavedModel(folder: string, options: { force: boolean }): Promise<StagedFolder> {
+  return StagedFolder.create(folder, { replace: options.force, marker: CONFIG });
+}
+
+/**
+ * Completes a staged folder that already holds WEIGHTS, and gives it its final name.
+ *
+ * @param card the model card: Markdown
+ * @throws ArxivNativeError IO; the staged folder, with the weights, is then kept and named in the remedy
+ */
+export async function commitSavedModel(
+  staged: StagedFolder,
+  parts: SavedModelParts,
+  card: string,
+): Promise<void> {
+  const { encoder, head, lengths, labels, thresholds, training } = parts;
+  const { tokenizer, config: tokenizerConfig } = parts.tokenizer.toJSON();
+  const files: Record<string, string> = {
+    [CONFIG]: json({ format_version: FORMAT_VERSION, encoder, head, lengths }),
+    [TOKENIZER[0]]: json(tokenizer),
+    [TOKENIZER[1]]: json(tokenizerConfig),
+    [LABELS]: json(labels),
+    [THRESHOLDS]: json(thresholds),
+    [TRAINING]: json(training),
+    [CARD]: card,
+  };
+  try {
+    for (const [name, content] of Object.entries(files)) {
+      await writeFileSynced(join(staged.path, name), content);
+    }
+    await staged.commit();
+  } catch (error) {
+    staged.keep();
+    const { code, message } = fileError(error, `writing ${staged.target}`);
+    throw new ArxivNativeError(code, message, {
+      cause: error,
+      remedy: `The trained weights are safe in ${join(staged.path, WEIGHTS)}.`,
+    });
+  }
+}
+
+function requireFiles(folder: string): void {
+  if (!existsSync(folder)) {
+    throw new ArxivNativeError('BAD_MODEL', `there is no model folder ${folder}`, {
+      remedy: 'Name the folder that `arxiv-native train --out` wrote.',
+    });
+  }
+  if (!statSync(folder).isDirectory()) {
+    throw new ArxivNativeError('BAD_MODEL', `${folder} is a file; a saved model is a folder`, {
+      remedy: 'Name the folder that `arxiv-native train --out` wrote.',
+    });
+  }
+  for (const name of [CONFIG, WEIGHTS, ...TOKENIZER, LABELS, THRESHOLDS, TRAINING]) {
+    if (existsSync(join(folder, name))) continue;
+    throw new ArxivNativeError('BAD_MODEL', `${join(folder, name)} is missing`, { remedy: INCOMPLETE });
+  }
+}
+
+async function readJson(folder: string, name: string): Promise<unknown> {
+  const file = join(folder, name);
+  try {
+    return JSON.parse(await readFile(file, 'utf8')) as unknown;
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw fileError(error, `reading ${file}`);
+    throw new ArxivNativeError('BAD_MODEL', `${file} is not valid JSON: ${error.message}`, {
+      remedy: INCOMPLETE,
+    });
+  }
+}
+
+function checkLabels(labels: unknown, classes: number, file: string): string[] {
+  const fit =
+    Array.isArray(labels) &&
+    labels.every(label => typeof label === 'string' && label !== '') &&
+    new Set(labels).size === labels.length;
+  if (fit && labels.length === classes) return labels as string[];
+  const found = fit ? `${labels.length} labels` : 'something else';
+  throw new ArxivNativeError(
+    'BAD_MODEL',
+    `${file} must hold a list of ${classes} different labels, as ${CONFIG} says; it holds ${found}`,
+    { remedy: INCOMPLETE },
+  );
+}
+
+function checkThresholds(thresholds: unknown, file: string): Thresholds {
+  const method = (thresholds as Partial<Thresholds> | null)?.method;
+  if (method === 'argmax') return { method };
+  throw new ArxivNativeError('BAD_MODEL', `${file} has no method that this version knows ("argmax")`, {
+    remedy: 'Update arxiv-native, or put {"method": "argmax"} there.',
+  });
+}
+
+function checkTensors(tensors: TensorSource[], encoder: EncoderShape, head: HeadShape, folder: string): void {
+  const file = join(folder, WEIGHTS);
+  const refuse = (what: string) =>
+    new ArxivNativeError('BAD_MODEL', `${file} does not fit ${CONFIG}: ${what}`, {
+      remedy: `Put back the ${CONFIG} that was saved with these weights, or train again.`,
+    });
+  const expected = new Map([...encoderTensors(encoder), ...headTensors(head, encoder.hiddenSize)]);
+  const found = new Map(tensors.map(tensor => [tensor.name, tensor.shape]));
+  for (const [name, shape] of expected) {
+    const actual = found.get(name);
+    if (actual === undefined) throw refuse(`there is no tensor ${name}`);
+    if (actual.join() !== shape.join()) {
+      throw refuse(`${name} is ${actual.join(' × ')}, expected ${shape.join(' × ')}`);
+    }
+  }
+  for (const name of found.keys()) {
+    if (!expected.has(name)) throw refuse(`there is no place for the tensor ${name}`);
+  }
+}
+
+function json(value: unknown): string {
+  return `${JSON.stringify(value, null, 2)}\n`;
+}

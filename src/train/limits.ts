@@ -1,0 +1,43 @@
+import { ArxivNativeError } from '../errors.js';
+import type { EngineModel } from '../native.js';
+import { freeSpace, type StagedFolder } from '../util/files.js';
+import type { TrainOptions, TrainPlan } from './types.js';
+
+/** Holds the options that belong to no recipe against their ranges. Throws BAD_OPTION. */
+export function checkNumbers({ seed, threads, microBatch }: TrainOptions): void {
+  const ranges = Object.entries({
+    seed: [seed, 0],
+    threads: [threads, 1],
+    microBatch: [microBatch, 1],
+  } as const);
+  for (const [name, [value, least]] of ranges) {
+    if (value === undefined || (Number.isSafeInteger(value) && value >= least)) continue;
+    throw new ArxivNativeError(
+      'BAD_OPTION',
+      `options: "${name}" must be a whole number >= ${least}, not ${value}`,
+    );
+  }
+}
+
+export function countParameters(model: EngineModel): TrainPlan['parameters'] {
+  const counts = { total: 0, trainable: 0 };
+  for (const { shape, trainable } of model.parameters()) {
+    const size = shape.reduce((product, length) => product * length, 1);
+    counts.total += size;
+    if (trainable) counts.trainable += size;
+  }
+  return counts;
+}
+
+/** Refuses to begin where the disk could not hold the best weights and, for a moment, their successors. */
+export async function requireSpace(parameters: number, staged: StagedFolder): Promise<void> {
+  const needed = 2 * 4 * parameters;
+  const free = await freeSpace(staged.path);
+  if (free >= needed) return;
+  const megabytes = (bytes: number) => `${Math.ceil(bytes / 1e6)} MB`;
+  throw new ArxivNativeError(
+    'IO',
+    `saving the model at ${staged.target} takes up to ${megabytes(needed)}; ${megabytes(free)} are free there`,
+    { remedy: 'Free some space, or choose a folder on another disk with --out.' },
+  );
+}

@@ -1,0 +1,82 @@
+import { basename } from 'node:path';
+import type { Metrics } from '../evaluate/metrics.js';
+import { formatDuration } from '../util/progress.js';
+import type { TrainingRecord } from './types.js';
+
+/** The README.md of a saved model: what it is, how good it is on what, and how it is used. */
+export function modelCard(training: TrainingRecord): string {
+  const { recipe, encoder, data } = training;
+  const { labels } = data;
+  return `${[
+    `# A classifier of arXiv papers: ${labels.join(', ')}`,
+    `Given the title and the abstract of a paper it gives a probability for each of ${labels.length} categories. Trained with arxiv-native ${training.versions.package}, recipe \`${recipe.name}\`, on ${encoder.id}${encoder.revision === undefined ? '' : ` at revision ${encoder.revision}`}.`,
+    ...warnings(training),
+    '## Use',
+    `\`\`\`sh\nnpx arxiv-native predict --model . --title "…" --abstract "…"\n\`\`\``,
+    `\`\`\`js\nimport { Predictor } from 'arxiv-native';\n\nconst predictor = await Predictor.load('.');\nconsole.log(await predictor.predict({ title: '…', abstract: '…' }));\nawait predictor.dispose();\n\`\`\``,
+    '## Results',
+    ...(training.test === undefined ? [] : results('Test', training.test)),
+    ...(training.validation === undefined ? [] : results('Validation', training.validation)),
+    training.test === undefined && training.validation === undefined ? 'None: no epoch was completed.' : '',
+    '## Training data',
+    `\`${basename(data.source)}\`, fingerprint \`${data.fingerprint}\`; ${data.duplicates} duplicates left out.`,
+    table(
+      ['category', 'train', 'validation', 'test'],
+      labels.map((label, k) => [
+        label,
+        data.splits.train[k]!,
+        data.splits.validation[k]!,
+        data.splits.test[k]!,
+      ]),
+    ),
+    '## Training',
+    recipe.resolved.description,
+    [
+      `- ${training.bestEpoch === 0 ? 'no epoch was completed' : `best of ${training.history.length} epochs by validation accuracy: ${training.bestEpoch}`}; seed ${training.seed}`,
+      `- batch ${recipe.resolved.batchSize}, learning rate ${recipe.resolved.learningRate}, ${training.frozenLayers} of ${encoder.layers} layers frozen, ${training.parameters.trainable.toLocaleString('en')} of ${training.parameters.total.toLocaleString('en')} parameters trained`,
+      `- ${training.device}, ${training.precision}, ${training.threads} threads; ${training.secondsPerStep.toPrecision(3)} s a step, ${formatDuration(training.history.reduce((sum, { seconds }) => sum + seconds, 0))} in all without validation, ${Math.round(training.peakMemory / 1e6)} MB at most`,
+      `- arxiv-native ${training.versions.package}, LibTorch ${training.versions.libtorch}, Node ${training.versions.node}; ${training.finishedAt}`,
+    ].join('\n'),
+    'The whole record, each setting included, is in training.json.',
+  ]
+    .filter(Boolean)
+    .join('\n\n')}\n`;
+}
+
+/** Figures of one split as Markdown. */
+function results(split: string, metrics: Metrics): string[] {
+  const { accuracy, logLoss, macro, perClass, papers } = metrics;
+  return [
+    `${split}, ${papers} papers: accuracy ${percent(accuracy)}, macro-F1 ${percent(macro.f1)}, log loss ${logLoss.toFixed(3)}.`,
+    table(
+      ['category', 'precision', 'recall', 'F1', 'papers'],
+      perClass.map(each => [
+        each.label,
+        percent(each.precision),
+        percent(each.recall),
+        percent(each.f1),
+        each.support,
+      ]),
+    ),
+  ];
+}
+
+function warnings({ encoder, interrupted }: TrainingRecord): string[] {
+  return [
+    ...(encoder.random
+      ? [
+          '**Its encoder began with random weights and has read only these papers: its accuracy means nothing.**',
+        ]
+      : []),
+    ...(interrupted ? ['**Training was interrupted before its end.**'] : []),
+  ];
+}
+
+function table(head: string[], rows: (string | number)[][]): string {
+  const line = (cells: (string | number)[]) => `| ${cells.join(' | ')} |`;
+  return [line(head), line(head.map((_, i) => (i === 0 ? '---' : '---:'))), ...rows.map(line)].join('\n');
+}
+
+function percent(share: number): string {
+  return `${(100 * share).toFixed(1)} %`;
+}

@@ -1,0 +1,138 @@
+import type { Example } from '../data/dataset.js';
+import { ArxivNativeError } from '../errors.js';
+import { openEncoder } from '../model/encoder.js';
+import { longestSequence } from '../model/model-config.js';
+import type { EncoderShape, HeadShape, TensorSource, TrainingShape } from '../native.js';
+import { Tokenizer } from '../text/tokenizer.js';
+import type { RandomEncoder, Recipe } from './recipe.js';
+
+/** The encoder that training starts from. */
+export interface StartingEncoder {
+  id: string;
+  revision?: string;
+  /** Drawn at random instead of read from files. */
+  random: boolean;
+  shape: EncoderShape;
+  tensors: TensorSource[];
+  tokenizer: Tokenizer;
+}
+
+/** Opens (and if need be fetches) the recipe's encoder, or makes the random one it asks for. */
+export async function prepareEncoder(
+  recipe: Recipe,
+  train: readonly Example[],
+  options: NonNullable<Parameters<typeof openEncoder>[1]>,
+): Promise<StartingEncoder> {
+  if (typeof recipe.encoder !== 'string') return randomEncoder(recipe.encoder, train);
+  const { id, folder, revision, shape, tensors } = await openEncoder(recipe.encoder, options);
+  const tokenizer = await Tokenizer.open(folder);
+  if (tokenizer.vocabSize > shape.vocabSize) {
+    throw new ArxivNativeError(
+      'BAD_MODEL',
+      `${id}: its tokenizer has ${tokenizer.vocabSize} tokens, its config.json says ${shape.vocabSize}`,
+      { remedy: 'Use the tokenizer that belongs to this encoder.' },
+    );
+  }
+  return { id, ...(revision !== undefined && { revision }), random: false, shape, tensors, tokenizer };
+}
+
+function randomEncoder(sizes: RandomEncoder, train: readonly Example[]): StartingEncoder {
+  if (sizes.hiddenSize % sizes.attentionHeads !== 0) {
+    throw new ArxivNativeError(
+      'BAD_OPTION',
+      `encoder: ${sizes.attentionHeads} attention heads do not divide a hidden size of ${sizes.hiddenSize}`,
+    );
+  }
+  const texts = train.map(({ paper }) => `${paper.title} ${paper.abstract}`);
+  const tokenizer = Tokenizer.train(texts, sizes.vocabSize);
+  const shape: EncoderShape = {
+    ...sizes,
+    vocabSize: tokenizer.vocabSize,
+    typeVocabSize: 2,
+    layerNormEps: 1e-12,
+    activation: 'gelu',
+    hiddenDropout: 0.1,
+    attentionDropout: 0.1,
+    initializerRange: 0.02,
+    positionOffset: 0,
+    padTokenId: tokenizer.padTokenId,
+  };
+  const id = `random BERT, ${sizes.layers} layers of ${sizes.hiddenSize}`;
+  return { id, random: true, shape, tensors: [], tokenizer };
+}
+
+/** The head that a recipe describes, on an encoder of this shape. Throws BAD_OPTION if the two do not fit. */
+export function headShape(recipe: Recipe, classes: number, encoder: EncoderShape): HeadShape {
+  const longest = longestSequence(encoder);
+  for (const [name, length] of Object.entries(recipe.lengths)) {
+    if (length <= longest) continue;
+    throw new ArxivNativeError(
+      'BAD_OPTION',
+      `${name} length ${length} is more than the ${longest} tokens that the encoder reads`,
+      { remedy: `Set --max-${name} to ${longest} or less.` },
+    );
+  }
+  if (recipe.head === 'cross-attention' && encoder.hiddenSize % recipe.crossAttentionHeads !== 0) {
+    throw new ArxivNativeError(
+      'BAD_OPTION',
+      `${recipe.crossAttentionHeads} cross-attention heads do not divide the encoder's ${encoder.hiddenSize}`,
+      { remedy: 'Set "crossAttentionHeads" in a recipe of your own that extends this one.' },
+    );
+  }
+  return {
+    type: recipe.head,
+    classes,
+    hidden: recipe.hidden,
+    activation: recipe.activation,
+    dropout: recipe.dropout,
+    embeddingDropout: recipe.embeddingDropout,
+    attentionHeads: recipe.crossAttentionHeads,
+    attentionDropout: recipe.crossAttentionDropout,
+  };
+}
+
+/** The recipe's part that the engine trains by. */
+export function trainingShape(recipe: Recipe, encoder: EncoderShape, classWeights: number[]): TrainingShape {
+  return {
+    frozenLayers: Math.round((recipe.frozenLayersOf12 * encoder.layers) / 12),
+    freezeEmbeddings: recipe.freezeEmbeddings,
+    grouping: recipe.grouping,
+    learningRate: recipe.learningRate,
+    headLearningRate: recipe.learningRate * recipe.headLearningRateFactor,
+    weightDecay: recipe.weightDecay,
+    headWeightDecay: recipe.weightDecay * recipe.headWeightDecayFactor,
+    beta1: recipe.beta1,
+    beta2: recipe.beta2,
+    epsilon: recipe.epsilon,
+    clipNorm: recipe.clipNorm,
+    loss: recipe.loss,
+    focalGamma: recipe.focalGamma,
+    labelSmoothing: recipe.labelSmoothing,
+    classWeights,
+  };
+}
+
+/**
+ * One weight a class, or none at all. Balanced: n / (classes × papers of the class). A weight for a class that
+ * the data does not have is an error, for it may be a slip.
+ */
+export function classWeights(
+  wanted: Recipe['classWeights'],
+  labels: readonly string[],
+  papers: readonly number[],
+): number[] {
+  if (wanted === 'none') return [];
+  if (wanted === 'balanced') {
+    const total = papers.reduce((sum, count) => sum + count, 0);
+    return papers.map(count => total / (papers.length * count));
+  }
+  const stranger = Object.keys(wanted).find(label => !labels.includes(label));
+  if (stranger !== undefined) {
+    throw new ArxivNativeError(
+      'BAD_OPTION',
+      `the recipe weights the class ${stranger}, which is not in the data (${labels.join(', ')})`,
+      { remedy: 'Use a recipe of your own that extends this one, with other "classWeights" or "none".' },
+    );
+  }
+  return labels.map(label => wanted[label] ?? 1);
+}

@@ -1,0 +1,298 @@
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import type { ArxivNativeError } from '../../src/errors.js';
+import { encoderTensors } from '../../src/model/families.js';
+import { headTensors } from '../../src/model/head-tensors.js';
+import {
+  commitSavedModel,
+  openSavedModel,
+  type SavedModelParts,
+  stageSavedModel,
+  WEIGHTS,
+} from '../../src/model/saved-model.js';
+import type { HeadShape } from '../../src/native.js';
+import { Tokenizer } from '../../src/text/tokenizer.js';
+import { safetensors } from '../train/fake-engine.js';
+
+const scratch = mkdtempSync(join(tmpdir(), 'saved-model-'));
+afterAll(() => rmSync(scratch, { recursive: true, force: true }));
+
+const tokenizer = Tokenizer.train(['a text to learn words from, and some more words'], 100);
+const head: HeadShape = {
+  type: 'cross-attention',
+  classes: 3,
+  hidden: [8, 4],
+  activation: 'gelu',
+  dropout: [0.1, 0.1],
+  embeddingDropout: 0.1,
+  attentionHeads: 2,
+  attentionDropout: 0.1,
+};
+const parts: SavedModelParts = {
+  labels: ['cs.AI', 'cs.CL', 'cs.CV'],
+  encoder: {
+    vocabSize: tokenizer.vocabSize,
+    hiddenSize: 8,
+    layers: 2,
+    attentionHeads: 2,
+    intermediateSize: 16,
+    maxPositions: 64,
+    typeVocabSize: 2,
+    layerNormEps: 1e-12,
+    activation: 'gelu',
+    hiddenDropout: 0.1,
+    attentionDropout: 0.1,
+    initializerRange: 0.02,
+    positionOffset: 0,
+    padTokenId: 0,
+  },
+  head,
+  lengths: { title: 16, abstract: 64 },
+  thresholds: { method: 'argmax' },
+  tokenizer,
+  training: { seed: 1 },
+};
+
+async function write(
+  folder: string,
+  { force = false, over = {} as Partial<SavedModelParts> } = {},
+): Promise<void> {
+  const all = { ...parts, ...over };
+  const staged = await stageSavedModel(folder, { force });
+  const shapes = new Map([...encoderTensors(all.encoder), ...headTensors(all.head, all.encoder.hiddenSize)]);
+  writeFileSync(join(staged.path, WEIGHTS), safetensors(shapes));
+  await commitSavedModel(staged, all, '# A model\n');
+}
+
+async function failure(promise: Promise<unknown>): Promise<ArxivNativeError> {
+  return promise.then(
+    () => {
+      throw new Error('nothing was thrown');
+    },
+    error => error,
+  );
+}
+
+const original = join(scratch, 'original');
+beforeAll(() => write(original));
+
+describe('a saved model', () => {
+  it('opens as it was written', async () => {
+    const { tensors, tokenizer: opened, folder, ...rest } = await openSavedModel(original);
+    const { tokenizer: _, ...written } = parts;
+    expect(rest).toEqual(written);
+    expect(folder).toBe(original);
+    expect(opened.encode('some words', 16)).toEqual(tokenizer.encode('some words', 16));
+    const norm = tensors.find(tensor => tensor.name === 'head.norm_title.weight');
+    expect(norm).toMatchObject({ shape: [8], dtype: 'F32', file: join(original, WEIGHTS) });
+  });
+
+  it('is a folder of these files, readable as any other', () => {
+    expect(readdirSync(original).sort()).toEqual([
+      'README.md',
+      'config.json',
+      'labels.json',
+      WEIGHTS,
+      'thresholds.json',
+      'tokenizer.json',
+      'tokenizer_config.json',
+      'training.json',
+    ]);
+    mkdirSync(join(scratch, 'plain'));
+    expect(statSync(original).mode).toBe(statSync(join(scratch, 'plain')).mode);
+    expect(JSON.parse(readFileSync(join(original, 'config.json'), 'utf8'))).toMatchObject({
+      format_version: 1,
+    });
+    expect(JSON.parse(readFileSync(join(original, 'thresholds.json'), 'utf8'))).toEqual({ method: 'argmax' });
+  });
+
+  it.each(['concat', 'cls'] as const)('may have the %s head', async type => {
+    const folder = join(scratch, `head-${type}`);
+    const lengths = type === 'cls' ? { joined: 64 } : parts.lengths;
+    await write(folder, { over: { head: { ...head, type }, lengths } });
+    const { tensors } = await openSavedModel(folder);
+    expect(tensors.filter(tensor => tensor.name.startsWith('head.fusion.0.'))).toMatchObject([
+      { shape: [8, type === 'cls' ? 8 : 16] },
+      { shape: [8] },
+    ]);
+    expect(tensors.some(tensor => tensor.name.includes('pool'))).toBe(type === 'concat');
+  });
+});
+
+describe('writing a saved model', () => {
+  it('refuses a folder that is taken, and replaces a model when forced', async () => {
+    const folder = join(scratch, 'taken');
+    await write(folder);
+    const refused = await failure(stageSavedModel(folder, { force: false }));
+    expect(refused).toMatchObject({ code: 'BAD_OPTION', message: `${folder} exists already` });
+    expect(refused.remedy).toContain('--force');
+    await write(folder, { force: true, over: { training: { seed: 2 } } });
+    expect((await openSavedModel(folder)).training).toEqual({ seed: 2 });
+    expect(readdirSync(scratch).filter(name => name.startsWith('.'))).toEqual([]);
+  });
+
+  it('replaces nothing but models', async () => {
+    const folder = join(scratch, 'letters');
+    mkdirSync(folder);
+    writeFileSync(join(folder, 'dear.txt'), 'dear');
+    const refused = await failure(stageSavedModel(folder, { force: true }));
+    expect(refused).toMatchObject({ code: 'BAD_OPTION' });
+    expect(refused.message).toContain('holds no config.json');
+    expect(await failure(stageSavedModel(join(folder, 'dear.txt'), { force: true }))).toMatchObject({
+      code: 'BAD_OPTION',
+    });
+    expect(readdirSync(folder)).toEqual(['dear.txt']);
+  });
+
+  it('leaves nothing behind when given up', async () => {
+    const staged = await stageSavedModel(join(scratch, 'given-up'), { force: false });
+    writeFileSync(join(staged.path, WEIGHTS), 'x');
+    await staged.discard();
+    expect(readdirSync(scratch).filter(name => name.includes('given-up'))).toEqual([]);
+  });
+
+  it('keeps and names the weights when the end fails', async () => {
+    const staged = await stageSavedModel(join(scratch, 'failing'), { force: false });
+    writeFileSync(join(staged.path, WEIGHTS), 'weights');
+    mkdirSync(join(staged.path, 'labels.json'));
+    const error = await failure(commitSavedModel(staged, parts, ''));
+    expect(error).toMatchObject({ code: 'IO' });
+    expect(error.remedy).toContain(join(staged.path, WEIGHTS));
+    await staged.discard();
+    expect(readFileSync(join(staged.path, WEIGHTS), 'utf8')).toBe('weights');
+  });
+
+  it('says so where it cannot be', async () => {
+    const error = await failure(stageSavedModel('/dev/null/model', { force: false }));
+    expect(error).toMatchObject({ code: 'IO' });
+    expect(error.message).toContain('/dev/null/model');
+  });
+});
+
+describe('a damaged model', () => {
+  const folder = join(scratch, 'damaged');
+  beforeEach(() => {
+    rmSync(folder, { recursive: true, force: true });
+    cpSync(original, folder, { recursive: true });
+  });
+
+  function change(file: string, edit: (content: never) => unknown): void {
+    const path = join(folder, file);
+    writeFileSync(path, JSON.stringify(edit(JSON.parse(readFileSync(path, 'utf8')) as never)));
+  }
+
+  interface Config {
+    encoder: object;
+    head: object;
+  }
+
+  it('that is not there at all is refused', async () => {
+    const error = await failure(openSavedModel(join(scratch, 'nowhere')));
+    expect(error).toMatchObject({ code: 'BAD_MODEL' });
+    expect(error.message).toContain('there is no model folder');
+    expect(await failure(openSavedModel(join(original, WEIGHTS)))).toMatchObject({ code: 'BAD_MODEL' });
+  });
+
+  it.each([
+    'config.json',
+    WEIGHTS,
+    'tokenizer.json',
+    'tokenizer_config.json',
+    'labels.json',
+    'thresholds.json',
+    'training.json',
+  ])('without %s is refused', async name => {
+    rmSync(join(folder, name));
+    const error = await failure(openSavedModel(folder));
+    expect(error).toMatchObject({ code: 'BAD_MODEL', message: `${join(folder, name)} is missing` });
+    expect(error.remedy).toBeTruthy();
+  });
+
+  it.each(['config.json', WEIGHTS, 'tokenizer.json', 'labels.json', 'thresholds.json', 'training.json'])(
+    'whose %s was cut off is refused',
+    async name => {
+      const path = join(folder, name);
+      truncateSync(path, Math.floor(statSync(path).size / 2));
+      const error = await failure(openSavedModel(folder));
+      expect(error).toMatchObject({ code: 'BAD_MODEL' });
+      expect(error.message).toContain(name);
+    },
+  );
+
+  it.each<[string, string, (config: Config) => unknown, string]>([
+    [
+      'fewer layers',
+      'config.json',
+      c => ({ ...c, encoder: { ...c.encoder, layers: 1 } }),
+      'no place for the tensor',
+    ],
+    [
+      'more layers',
+      'config.json',
+      c => ({ ...c, encoder: { ...c.encoder, layers: 3 } }),
+      'there is no tensor',
+    ],
+    ['another width', 'config.json', c => ({ ...c, encoder: { ...c.encoder, hiddenSize: 16 } }), 'expected'],
+    [
+      'another head',
+      'config.json',
+      c => ({ ...c, head: { ...c.head, type: 'concat' } }),
+      'no place for the tensor',
+    ],
+    [
+      'more classes',
+      'config.json',
+      c => ({ ...c, head: { ...c.head, classes: 4 } }),
+      'a list of 4 different labels',
+    ],
+    [
+      'a smaller vocabulary',
+      'config.json',
+      c => ({ ...c, encoder: { ...c.encoder, vocabSize: 9 } }),
+      'expected 9',
+    ],
+    [
+      'odd heads',
+      'config.json',
+      c => ({ ...c, encoder: { ...c.encoder, attentionHeads: 3 } }),
+      'do not divide',
+    ],
+    [
+      'long texts',
+      'config.json',
+      c => ({ ...c, lengths: { title: 16, abstract: 65 } }),
+      'lengths.abstract is 65',
+    ],
+    ['other lengths', 'config.json', c => ({ ...c, lengths: { joined: 16 } }), 'lengths must hold'],
+    ['a newer format', 'config.json', c => ({ ...c, format_version: 2 }), 'format_version 2'],
+    ['an unknown key', 'config.json', c => ({ ...c, colour: 'red' }), 'colour'],
+    [
+      'a key of another type',
+      'config.json',
+      c => ({ ...c, encoder: { ...c.encoder, layers: '2' } }),
+      'encoder.layers',
+    ],
+    ['no object', 'config.json', () => [], 'config.json'],
+    ['labels twice', 'labels.json', () => ['cs.AI', 'cs.AI', 'cs.CV'], 'different labels'],
+    ['an unknown method', 'thresholds.json', () => ({ method: 'magic' }), 'thresholds.json'],
+  ])('with %s is refused', async (_, file, edit, message) => {
+    change(file, edit as never);
+    const error = await failure(openSavedModel(folder));
+    expect(error).toMatchObject({ code: 'BAD_MODEL' });
+    expect(error.message).toContain(message);
+    expect(error.message).toContain(folder);
+    expect(error.remedy).toBeTruthy();
+  });
+});
