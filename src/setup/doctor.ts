@@ -42,7 +42,7 @@ export interface DoctorReport {
     /** What it was built against; undefined if it was never built by `setup`. */
     libtorch: string | undefined;
     version: string | undefined;
-    /** False if its sources changed since. */
+    /** False if its sources changed since, or if it was not `setup` that built it. */
     upToDate: boolean;
     problem: Problem | undefined;
   };
@@ -153,7 +153,7 @@ export function formatReport(report: DoctorReport): string {
     `  ${addon.path}`,
     ...(addon.libtorch ? [`  built against LibTorch ${addon.version} in ${addon.libtorch}`] : []),
     ...problemLines(addon.problem),
-    ...(!addon.problem && !addon.upToDate
+    ...(addon.libtorch && !addon.problem && !addon.upToDate
       ? ['  older than its sources: `npx arxiv-native setup` builds it anew']
       : []),
     'Devices',

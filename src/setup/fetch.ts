@@ -1,6 +1,6 @@
 import { mkdtemp, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { ArxivNativeError } from '../errors.js';
+import { ArxivNativeError, asArxivNativeError } from '../errors.js';
 import { download } from '../util/transfer.js';
 import { type Archive, archiveFor, driverVariant } from './archive.js';
 import { type Candidate, cachedFolder, cacheEntry, type Surroundings } from './candidates.js';
@@ -110,9 +110,17 @@ async function fetchArchive(
     const outcome = await fillEntry(around, variant, path, hooks).finally(() => rm(path, { force: true }));
     return { place: 'PyTorch', where: url, ...outcome };
   } catch (error) {
-    if (!(error instanceof ArxivNativeError) || error.code !== 'NETWORK') throw error;
-    return { place: 'PyTorch', where: url, reason: error.message };
+    const problem = asArxivNativeError(error, 'NETWORK', 'the request failed');
+    if (problem.code !== 'NETWORK') throw problem;
+    return { place: 'PyTorch', where: url, reason: reasonOf(problem) };
   }
+}
+
+/** fetch says only `fetch failed`; what failed (a certificate, say) is its cause. */
+function reasonOf(problem: ArxivNativeError): string {
+  const inner = problem.cause instanceof Error ? problem.cause.cause : undefined;
+  const isTold = !(inner instanceof Error) || problem.message.includes(inner.message);
+  return isTold ? problem.message : `${problem.message} (${inner.message})`;
 }
 
 /** Unpacks beside the entry, judges what came out, and only then gives it its name. */

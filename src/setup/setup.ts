@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import { ArxivNativeError } from '../errors.js';
-import { archiveFor } from './archive.js';
+import { type Archive, archiveFor } from './archive.js';
 import { buildAddon, isUpToDate } from './build.js';
 import { type Candidate, findLocalLibtorch, type Surroundings } from './candidates.js';
 import { readStamp } from './diagnose.js';
@@ -64,17 +64,19 @@ async function readyAddon(env: Environment): Promise<Libtorch | undefined> {
 /**
  * The first fit LibTorch in the order: LIBTORCH, the cache, a Python with torch, pip's CPU wheel, PyTorch's archive.
  *
+ * @param archives what PyTorch publishes for this machine, best first, if the caller knows.
  * @throws ArxivNativeError LIBTORCH, listing every place, where none is.
  */
 export async function obtainLibtorch(
   around: Surroundings,
   mayFetch: boolean,
   hooks: FetchHooks,
+  archives?: Archive[],
 ): Promise<Libtorch> {
   const local = await findLocalLibtorch(around);
   if (local.found) return local.found;
   if (!mayFetch) throw nothingFits(local.looked, 'npx arxiv-native setup');
-  const fetched = await fetchLibtorch(around, hooks);
+  const fetched = await fetchLibtorch(around, hooks, archives);
   if (fetched.found) return fetched.found;
   const { url, file } = archiveFor('cpu', around.facts);
   const folder = file.endsWith('.whl') ? 'torch' : 'libtorch';
