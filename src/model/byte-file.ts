@@ -33,6 +33,7 @@ export class ByteFile {
 
   /** @throws ArxivNativeError BAD_MODEL where the file ends before `offset + length` */
   async read(offset: number, length: number): Promise<Buffer> {
+    if (offset < 0 || length < 0) throw this.malformed('it points before its beginning');
     if (offset + length > this.size) throw this.truncated(`${offset + length} bytes are needed`);
     const bytes = Buffer.alloc(length);
     for (let done = 0; done < length; ) {

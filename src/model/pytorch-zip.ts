@@ -1,4 +1,4 @@
-import { type Entry, openPromise, type ZipFile } from 'yauzl';
+import { type Entry, fromRandomAccessReaderPromise, RandomAccessReader, type ZipFile } from 'yauzl';
 import { ArxivNativeError } from '../errors.js';
 import type { TensorSource } from '../native.js';
 import { ByteFile } from './byte-file.js';
@@ -15,7 +15,10 @@ const STORED = 0;
  */
 export function openPyTorchZip(path: string): Promise<TensorSource[]> {
   return ByteFile.with(path, async file => {
-    const zip = await orMalformed(file, openPromise(path, { autoClose: false, strictFileNames: true }));
+    const zip = await orMalformed(
+      file,
+      fromRandomAccessReaderPromise(new BoundedReader(file), file.size, { autoClose: false }),
+    );
     try {
       const entries = await readEntries(file, zip);
       const root = rootFolder(file, entries);
@@ -38,6 +41,26 @@ export function openPyTorchZip(path: string): Promise<TensorSource[]> {
       zip.close();
     }
   });
+}
+
+/** yauzl's own reader throws where nobody can catch it when a damaged archive points outside the file. */
+class BoundedReader extends RandomAccessReader {
+  constructor(private readonly file: ByteFile) {
+    super();
+  }
+
+  override read(
+    buffer: Buffer,
+    offset: number,
+    length: number,
+    position: number,
+    callback: (error: Error | null) => void,
+  ): void {
+    this.file.read(position, length).then(bytes => {
+      bytes.copy(buffer, offset);
+      callback(null);
+    }, callback);
+  }
 }
 
 async function readEntries(file: ByteFile, zip: ZipFile): Promise<Map<string, Entry>> {

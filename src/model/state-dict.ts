@@ -56,7 +56,8 @@ const GLOBALS: Readonly<Record<string, PickleGlobal>> = {
   'numpy.dtype': NUMPY_VALUE,
   'numpy.core.multiarray.scalar': NUMPY_VALUE,
   'numpy._core.multiarray.scalar': NUMPY_VALUE,
-  // How protocol 2 writes bytes.
+  // How protocol 2 writes sets and bytes.
+  '__builtin__.set': { call: members => new Set(Array.isArray(members) ? members : []) },
   '_codecs.encode': { call: text => Buffer.from(String(text), 'latin1') },
 };
 
