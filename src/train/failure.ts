@@ -1,21 +1,9 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { ArxivNativeError, type ErrorCode } from '../errors.js';
+import { ArxivNativeError, asArxivNativeError } from '../errors.js';
 import { WEIGHTS } from '../model/saved-model.js';
 import type { StagedFolder } from '../util/files.js';
 import type { Recipe } from './recipe.js';
-
-/** What the engine calls its failures; see native/error.h. */
-const ENGINE_CODES: readonly ErrorCode[] = [
-  'BAD_INPUT',
-  'BAD_MODEL',
-  'IO',
-  'UNSUPPORTED',
-  'OUT_OF_MEMORY',
-  'NON_FINITE',
-  'CANCELLED',
-  'ENGINE',
-];
 
 /**
  * Turns what ended a training into an error with a remedy. Weights of an epoch that ended well stay in the staged
@@ -40,24 +28,11 @@ export async function giveUp(
   });
 }
 
-function explain(error: unknown, recipe: Recipe): ArxivNativeError {
-  if (error instanceof ArxivNativeError) return error;
-  const { message } = error as Error;
-  const code = ENGINE_CODES.find(known => known === (error as { code?: unknown }).code);
-  switch (code) {
-    case undefined:
-      return new ArxivNativeError('ENGINE', `training failed: ${message}`, { cause: error });
-    case 'NON_FINITE':
-      return new ArxivNativeError(code, `training diverged: ${message}`, {
-        cause: error,
-        remedy: `Try a lower --lr (it was ${recipe.learningRate}), or --precision fp32.`,
-      });
-    case 'OUT_OF_MEMORY':
-      return new ArxivNativeError(code, `training needs more memory than there is: ${message}`, {
-        cause: error,
-        remedy: `Set --micro-batch lower than the batch of ${recipe.batchSize} (the result is the same), or shorten the texts (--max-abstract).`,
-      });
-    default:
-      return new ArxivNativeError(code, message, { cause: error });
-  }
+function explain(error: unknown, { learningRate }: Recipe): ArxivNativeError {
+  const failure = asArxivNativeError(error, 'ENGINE', 'training failed');
+  if (failure.code !== 'NON_FINITE') return failure;
+  return new ArxivNativeError('NON_FINITE', `training diverged: ${failure.message}`, {
+    cause: error,
+    remedy: `Try a lower --lr (it was ${learningRate}), or --precision fp32.`,
+  });
 }

@@ -1,12 +1,8 @@
 import { writeFileSync } from 'node:fs';
+import { ArxivNativeError } from '../../src/errors.js';
 import { encoderTensors } from '../../src/model/families.js';
 import { headTensors } from '../../src/model/head-tensors.js';
 import type { EngineModel, ModelOptions, PackedBatch, StepResult, TrainBatch } from '../../src/native.js';
-
-/** What an engine error looks like: a plain Error with a code. */
-export function engineError(code: string, message: string): Error {
-  return Object.assign(new Error(message), { code });
-}
 
 /** Stands for the engine where a test decides how each step and each prediction comes out. */
 export class FakeModel implements EngineModel {
@@ -39,7 +35,7 @@ export class FakeModel implements EngineModel {
 
   async predict({ offsets }: PackedBatch, cancel?: Uint8Array): Promise<Float32Array> {
     const logits = this.onPredict((offsets.length - 1) / 2);
-    if (cancel?.[0]) throw engineError('CANCELLED', 'cancelled');
+    if (cancel?.[0]) throw new ArxivNativeError('CANCELLED', 'cancelled');
     return Float32Array.from(logits);
   }
 

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Example } from '../../src/data/dataset.js';
+import { ArxivNativeError } from '../../src/errors.js';
 import type { Tokenizer } from '../../src/text/tokenizer.js';
 import { epochOrder, TokenizedExamples } from '../../src/train/batches.js';
 import { type LoopOptions, runEpochs } from '../../src/train/loop.js';
@@ -10,7 +11,7 @@ import { headShape } from '../../src/train/plan.js';
 import { loadRecipe } from '../../src/train/recipe.js';
 import { makeSchedule } from '../../src/train/schedule.js';
 import type { TrainEvent } from '../../src/train/types.js';
-import { engineError, FakeModel } from './fake-engine.js';
+import { FakeModel } from './fake-engine.js';
 
 const scratch = mkdtempSync(join(tmpdir(), 'loop-'));
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));
@@ -173,7 +174,7 @@ describe('the epoch loop', () => {
 
   it('passes on what the engine throws', async () => {
     model.onStep = () => {
-      throw engineError('NON_FINITE', 'the loss is not finite');
+      throw new ArxivNativeError('NON_FINITE', 'the loss is not finite');
     };
     await expect(runEpochs(setUp([4]), {})).rejects.toMatchObject({ code: 'NON_FINITE' });
   });
