@@ -78,9 +78,9 @@ Stream stream(double p, uint64_t key) {
           static_cast<float>(1.0 / (1.0 - p))};
 }
 
-at::Tensor run(const at::Tensor& input, const at::Tensor& residual_input, double p, uint64_t key) {
+at::Tensor run(const at::Tensor& input, const std::optional<at::Tensor>& added, double p, uint64_t key) {
   at::Tensor x = input.contiguous();
-  at::Tensor residual = residual_input.defined() ? residual_input.contiguous() : at::Tensor();
+  at::Tensor residual = added ? added->contiguous() : at::Tensor();
   at::Tensor out = at::empty_like(x);
   Stream s = stream(p, key);
   at::parallel_for(0, x.numel(), 1 << 15, [&](int64_t begin, int64_t end) {
@@ -101,16 +101,16 @@ using torch::autograd::Variable;
 using torch::autograd::variable_list;
 
 struct CounterDropout : torch::autograd::Function<CounterDropout> {
-  static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const at::Tensor& residual, double p,
-                            int64_t key) {
+  static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const std::optional<at::Tensor>& residual,
+                            double p, int64_t key) {
     context->saved_data["p"] = p;
     context->saved_data["key"] = key;
-    context->saved_data["residual"] = residual.defined();
+    context->saved_data["residual"] = residual.has_value();
     return run(x, residual, p, static_cast<uint64_t>(key));
   }
 
   static variable_list backward(AutogradContext* context, variable_list gradients) {
-    at::Tensor x = run(gradients[0], {}, context->saved_data["p"].toDouble(),
+    at::Tensor x = run(gradients[0], std::nullopt, context->saved_data["p"].toDouble(),
                        static_cast<uint64_t>(context->saved_data["key"].toInt()));
     at::Tensor residual = context->saved_data["residual"].toBool() ? gradients[0] : at::Tensor();
     return {x, residual, Variable(), Variable()};
@@ -130,7 +130,10 @@ uint64_t mix(uint64_t a, uint64_t b) {
 at::Tensor dropout(const at::Tensor& x, double p, Pass& pass, const at::Tensor& residual) {
   if (!pass.training || p == 0) return residual.defined() ? x + residual : x;
   bool ours = x.is_cpu() && (x.scalar_type() == at::kFloat || x.scalar_type() == at::kBFloat16);
-  if (ours) return CounterDropout::apply(x, residual, p, static_cast<int64_t>(mix(pass.key, pass.calls++)));
+  if (ours) {
+    std::optional<at::Tensor> added = residual.defined() ? std::optional<at::Tensor>(residual) : std::nullopt;
+    return CounterDropout::apply(x, added, p, static_cast<int64_t>(mix(pass.key, pass.calls++)));
+  }
   // Elsewhere the device's own generator, seeded once a pass, does as well.
   at::Tensor dropped = at::dropout(x, p, true);
   return residual.defined() ? dropped + residual : dropped;

@@ -78,7 +78,7 @@ at::Tensor Encoder::self_attention(const Layer& layer, const at::Tensor& x, cons
   for (size_t g = 0; g < chunks.size(); g++) {
     const Group& group = pack.groups[g];
     int64_t rows = group.sequences * group.length;
-    at::Tensor rectangle = group.rows.defined() ? place_rows(chunks[g], {}, group.rows, rows) : chunks[g];
+    at::Tensor rectangle = group.rows.defined() ? place_rows(chunks[g], group.rows, rows) : chunks[g];
     // sequences × length × 3 × heads × d, to 3 times sequences × heads × length × d
     at::Tensor qkv = rectangle.view({group.sequences, group.length, 3, shape_.attention_heads, -1}).permute({2, 0, 3, 1, 4});
     at::Tensor context = attend(qkv[0], qkv[1], qkv[2], group.keys, shape_.attention_dropout, pass).view({rows, -1});

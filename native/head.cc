@@ -76,10 +76,10 @@ at::Tensor Head::cross_attend(const CrossAttention& attention, const at::Tensor&
   const at::Tensor &weight = attention.in_weight->value, &bias = attention.in_bias->value;
   at::Tensor q = at::linear(query, weight.narrow(0, 0, h), bias.narrow(0, 0, h));
   at::Tensor kv = at::linear(other, weight.narrow(0, h, 2 * h), bias.narrow(0, h, 2 * h));
-  q = place_rows(q, {}, query_side.rows, query_side.sequences * query_side.length)
+  q = place_rows(q, query_side.rows, query_side.sequences * query_side.length)
           .view({query_side.sequences, query_side.length, heads, -1})
           .transpose(1, 2);
-  kv = place_rows(kv, {}, other_side.rows, other_side.sequences * other_side.length)
+  kv = place_rows(kv, other_side.rows, other_side.sequences * other_side.length)
            .view({other_side.sequences, other_side.length, 2, heads, -1})
            .permute({2, 0, 3, 1, 4});
   at::Tensor keys = other_side.keys.view({other_side.sequences, 1, 1, other_side.length});
@@ -90,9 +90,9 @@ at::Tensor Head::cross_attend(const CrossAttention& attention, const at::Tensor&
 // Learned attention pooling: the mean of the sequence's states, weighted by the softmax of a linear score.
 at::Tensor Head::pool(const Linear& scorer, const at::Tensor& x, const Side& side) const {
   int64_t rows = side.sequences * side.length;
-  at::Tensor scores = place_rows(scorer(x).to(at::kFloat), {}, side.rows, rows).view({side.sequences, side.length});
+  at::Tensor scores = place_rows(scorer(x).to(at::kFloat), side.rows, rows).view({side.sequences, side.length});
   at::Tensor weights = scores.masked_fill(side.keys.logical_not(), -1e9).softmax(-1).to(x.scalar_type());
-  at::Tensor states = place_rows(x, {}, side.rows, rows).view({side.sequences, side.length, -1});
+  at::Tensor states = place_rows(x, side.rows, rows).view({side.sequences, side.length, -1});
   return at::bmm(weights.unsqueeze(1), states).squeeze(1);
 }
 

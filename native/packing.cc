@@ -22,22 +22,14 @@ using torch::autograd::Variable;
 using torch::autograd::variable_list;
 
 struct PlaceRows : torch::autograd::Function<PlaceRows> {
-  static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const at::Tensor& from, const at::Tensor& to,
-                            int64_t rows) {
-    context->save_for_backward({from, to});
-    context->saved_data["rows"] = x.size(0);
-    at::Tensor taken = from.defined() ? x.index_select(0, from) : x;
-    return at::zeros({rows, x.size(1)}, x.options()).index_copy_(0, to, taken);
+  static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const at::Tensor& to, int64_t rows) {
+    context->save_for_backward({to});
+    return at::zeros({rows, x.size(1)}, x.options()).index_copy_(0, to, x);
   }
 
   static variable_list backward(AutogradContext* context, variable_list gradients) {
-    auto saved = context->get_saved_variables();
-    at::Tensor taken = gradients[0].index_select(0, saved[1]);
-    if (saved[0].defined()) {
-      taken = at::zeros({context->saved_data["rows"].toInt(), taken.size(1)}, taken.options())
-                  .index_copy_(0, saved[0], taken);
-    }
-    return {taken, Variable(), Variable(), Variable()};
+    at::Tensor to = context->get_saved_variables()[0];
+    return {gradients[0].index_select(0, to), Variable(), Variable()};
   }
 };
 
@@ -147,9 +139,7 @@ Side side(const Pack& pack, int64_t first, int64_t stride) {
   return side;
 }
 
-at::Tensor place_rows(const at::Tensor& x, const at::Tensor& from, const at::Tensor& to, int64_t rows) {
-  return PlaceRows::apply(x, from, to, rows);
-}
+at::Tensor place_rows(const at::Tensor& x, const at::Tensor& to, int64_t rows) { return PlaceRows::apply(x, to, rows); }
 
 at::Tensor take_rows(const at::Tensor& x, const at::Tensor& from) { return TakeRows::apply(x, from); }
 

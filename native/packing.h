@@ -37,9 +37,9 @@ struct Side {
 
 Side side(const Pack& pack, int64_t first, int64_t stride);
 
-// A zero tensor of `rows` rows in which row `to[i]` is row `from[i]` of x (row i when `from` is undefined). The
-// indices are unique, so that the gradient is the same gather the other way round.
-at::Tensor place_rows(const at::Tensor& x, const at::Tensor& from, const at::Tensor& to, int64_t rows);
+// A zero tensor of `rows` rows in which row to[i] is row i of x. Indices here are unique, so that each function's
+// gradient is a plain gather or scatter the other way round, with a fixed order of summation.
+at::Tensor place_rows(const at::Tensor& x, const at::Tensor& to, int64_t rows);
 
 // The inverse: row i of the result is row `from[i]` of x.
 at::Tensor take_rows(const at::Tensor& x, const at::Tensor& from);
