@@ -4,7 +4,7 @@ import { pipeline, Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import { ArxivNativeError } from '../errors.js';
 
-/** A text file or stream, unpacked if it was gzip, known not to be binary. */
+/** A text file or stream, unpacked if it was gzip, without byte order mark, known not to be binary. */
 export interface TextSource {
   /** For messages: the path as given, or `stdin`. */
   name: string;
@@ -41,7 +41,7 @@ export async function openText(path: string, input: Readable = process.stdin): P
     raw.destroy();
     throw error;
   }
-  return { name, head: text.head, chunks: text.chunks };
+  return { name, ...text };
 }
 
 async function openFile(path: string): Promise<Readable> {
@@ -88,6 +88,8 @@ async function* gunzip(chunks: AsyncIterable<Buffer>, name: string): AsyncGenera
   }
 }
 
+const BYTE_ORDER_MARK = Buffer.from('\uFEFF');
+
 /** Reads until four bytes are there: enough to tell gzip, UTF-16 and binary formats. */
 async function withHead(
   source: AsyncGenerator<Buffer>,
@@ -98,8 +100,9 @@ async function withHead(
     if (next.done) break;
     head = Buffer.concat([head, next.value]);
   }
+  if (head.subarray(0, 3).equals(BYTE_ORDER_MARK)) head = head.subarray(3);
   async function* chunks() {
-    if (head.length > 0) yield head;
+    yield head;
     yield* source;
   }
   return { head, chunks: chunks() };

@@ -1,10 +1,10 @@
 import { isUtf8 } from 'node:buffer';
 import { pipeline, Readable } from 'node:stream';
-import { parse } from 'csv-parse';
+import { type Options, parse } from 'csv-parse';
 import { ArxivNativeError } from '../errors.js';
 
 /** A longer line or CSV record is refused: it is far beyond any paper, and would have to fit in memory. */
-export const MAX_RECORD_BYTES = 64 * 2 ** 20;
+export const MAX_RECORD_BYTES = 16 * 2 ** 20;
 
 /** One record by its fields' names, and the number of its first line. */
 export interface FileRecord {
@@ -56,17 +56,17 @@ function parseObject(text: string, line: number, where: string): FileRecord | Ar
   return { line, fields: value as Record<string, unknown> };
 }
 
-/** Lines without their end, numbered from 1, the byte order mark taken off; no bytes for one that is too long. */
+/** Lines without their end, numbered from 1; no bytes for one that is too long. */
 async function* splitLines(chunks: AsyncIterable<Buffer>): AsyncGenerator<{ line: number; bytes?: Buffer }> {
   let line = 1;
   let parts: Buffer[] = [];
   let length = 0;
   const take = () => {
-    let bytes = length > MAX_RECORD_BYTES ? undefined : Buffer.concat(parts);
-    if (line === 1 && bytes?.subarray(0, 3).equals(BYTE_ORDER_MARK)) bytes = bytes.subarray(3);
+    const taken = length > MAX_RECORD_BYTES ? { line } : { line, bytes: Buffer.concat(parts) };
+    line++;
     parts = [];
     length = 0;
-    return bytes === undefined ? { line: line++ } : { line: line++, bytes };
+    return taken;
   };
   const add = (part: Buffer) => {
     length += part.length;
@@ -85,7 +85,11 @@ async function* splitLines(chunks: AsyncIterable<Buffer>): AsyncGenerator<{ line
   if (length > 0) yield take();
 }
 
-const BYTE_ORDER_MARK = Buffer.from('\uFEFF');
+interface CsvRecord {
+  record: Buffer[];
+  /** Its first. */
+  line: number;
+}
 
 /**
  * Yields each record of a CSV with a header (names in any case) or, in its place, the error that it is.
@@ -97,34 +101,47 @@ export async function* csvRecords(
   name: string,
 ): AsyncGenerator<FileRecord | ArxivNativeError> {
   let nextLine = 1;
+  let badLine = 0;
+  let countedTwice = 0;
   const skipped: ArxivNativeError[] = [];
-  const parser = parse({
-    bom: true,
+  const options: Options<CsvRecord, Buffer[]> = {
     encoding: null,
-    info: true,
     relax_column_count: true,
     skip_empty_lines: true,
     max_record_size: MAX_RECORD_BYTES,
     skip_records_with_error: true,
+    on_record: (record, { lines }) => {
+      // The parser counts a CR LF inside quotes as two lines.
+      countedTwice += count(record, '\r\n');
+      const lastLine = lines - countedTwice;
+      nextLine = lastLine + 1;
+      return { record, line: lastLine - count(record, '\n') };
+    },
     on_skip: error => {
       if (error?.code === 'CSV_MAX_RECORD_SIZE') throw badRecord(`${name}:${nextLine}: ${TOO_LONG}`);
       if (error?.code === 'CSV_QUOTE_NOT_CLOSED') {
         throw badRecord(`${name}:${nextLine}: a quoted field opens here and is never closed`);
       }
-      skipped.push(badRecord(`${name}:${error?.lines}: not CSV (${error?.message})`));
+      const line = Number(error?.lines) - countedTwice;
+      if (line !== badLine) {
+        skipped.push(
+          badRecord(`${name}:${line}: a stray double quote`, 'Write "" for a quote inside a quoted field.'),
+        );
+      }
+      badLine = line;
+      nextLine = line + 1;
+      // Otherwise the parser would take all up to the next quote for a part of this field.
+      (parser as unknown as { state: { quoting: boolean } }).state.quoting = false;
       return undefined;
     },
-  });
+  };
+  // The types of `parse` know no records of bytes.
+  const parser = parse(options as unknown as Options);
   pipeline(Readable.from(chunks), parser, () => {});
 
   let header: string[] | undefined;
-  for await (const { record, info } of parser as AsyncIterable<{
-    record: Buffer[];
-    info: { lines: number };
-  }>) {
+  for await (const { record, line } of parser as AsyncIterable<CsvRecord>) {
     yield* skipped.splice(0);
-    const line = info.lines - record.reduce((sum, field) => sum + countLineEnds(field), 0);
-    nextLine = info.lines + 1;
     const bad = record.some(field => !isUtf8(field));
     if (header === undefined) {
       if (bad) throw notUtf8(`${name}:${line}`, name);
@@ -162,10 +179,12 @@ function readHeader(record: Buffer[], where: string): string[] {
   return header;
 }
 
-function countLineEnds(field: Buffer): number {
-  let count = 0;
-  for (let at = field.indexOf(10); at >= 0; at = field.indexOf(10, at + 1)) count++;
-  return count;
+function count(record: Buffer[], lineEnd: string): number {
+  let total = 0;
+  for (const field of record) {
+    for (let at = field.indexOf(lineEnd); at >= 0; at = field.indexOf(lineEnd, at + 1)) total++;
+  }
+  return total;
 }
 
 function badRecord(message: string, remedy?: string): ArxivNativeError {

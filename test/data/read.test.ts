@@ -1,0 +1,412 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { gzipSync } from 'node:zlib';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { Paper } from '../../src/data/paper.js';
+import { type ReadOptions, readPapers } from '../../src/data/read.js';
+import { MAX_RECORD_BYTES } from '../../src/data/records.js';
+import { ArxivNativeError } from '../../src/errors.js';
+
+let scratch: string;
+beforeEach(() => {
+  scratch = mkdtempSync(join(tmpdir(), 'arxiv-native-read-'));
+});
+afterEach(() => rmSync(scratch, { recursive: true }));
+
+type Content = string | Uint8Array;
+const path = (name: string) => join(scratch, name);
+
+async function collect(source: string, options: Partial<ReadOptions> = {}): Promise<Paper[]> {
+  const papers: Paper[] = [];
+  for await (const paper of readPapers(source, { labelled: false, ...options })) papers.push(paper);
+  return papers;
+}
+
+function read(name: string, content: Content, options: Partial<ReadOptions> = {}): Promise<Paper[]> {
+  writeFileSync(path(name), content);
+  return collect(path(name), options);
+}
+
+/** The message of the refusal, without the folder's name. */
+async function refusal(reading: Promise<unknown>, code = 'BAD_INPUT'): Promise<string> {
+  const error = await reading.then(
+    () => undefined,
+    error => error,
+  );
+  expect(error).toBeInstanceOf(ArxivNativeError);
+  expect(error.code).toBe(code);
+  return error.message.replaceAll(`${scratch}/`, '');
+}
+
+/** Reads on past errors: titles and messages, in the order they came. */
+async function readOn(
+  name: string,
+  content: Content,
+  labelled = false,
+): Promise<{ titles: string[]; errors: string[] }> {
+  const errors: string[] = [];
+  const onError = (error: ArxivNativeError) => errors.push(error.message.replaceAll(`${scratch}/`, ''));
+  const papers = await read(name, content, { labelled, onError });
+  return { titles: papers.map(({ title }) => title), errors };
+}
+
+const line = (fields: object) => `${JSON.stringify(fields)}\n`;
+const PAPER = {
+  id: '2506.00019v2',
+  title: 'A title',
+  abstract: 'An abstract',
+  categories: ['cs.AI', 'cs.LG'],
+};
+const EXPECTED = { ...PAPER, line: 1 };
+
+describe('JSON lines', () => {
+  it('gives papers with their line, past blank lines and a last line without end', async () => {
+    const content = `${line(PAPER)}\n  \r\n${line({ ...PAPER, id: 'b' }).trim()}`;
+    expect(await read('papers.jsonl', content)).toEqual([EXPECTED, { ...EXPECTED, id: 'b', line: 4 }]);
+  });
+
+  it('are read from gzip, whatever the name, in one member or several', async () => {
+    const packed = Buffer.concat([gzipSync(line(PAPER)), gzipSync(line(PAPER))]);
+    for (const name of ['papers.jsonl.gz', 'papers.jsonl', 'papers'])
+      expect(await read(name, packed)).toHaveLength(2);
+  });
+
+  it('are read from standard input, in chunks that end anywhere', async () => {
+    const bytes = Buffer.from(line({ ...PAPER, title: 'Erdős 大 😀' }).repeat(3));
+    const chunks = Array.from(bytes, byte => Buffer.of(byte));
+    const papers = await collect('-', { input: Readable.from(chunks) });
+    expect(papers.map(({ title }) => title)).toEqual(Array(3).fill('Erdős 大 😀'));
+  });
+
+  it('give each paper of a stream before the next one comes', async () => {
+    const input = new Readable({ read() {} });
+    const papers = readPapers('-', { labelled: false, input });
+    for (const id of ['a', 'b', 'c']) {
+      input.push(line({ ...PAPER, id }));
+      expect((await papers.next()).value).toMatchObject({ id });
+    }
+    input.push(null);
+    expect((await papers.next()).done).toBe(true);
+  });
+
+  it('may begin with a byte order mark', async () => {
+    expect(await read('papers.jsonl', `\uFEFF${line(PAPER)}`)).toEqual([EXPECTED]);
+  });
+
+  it('close the file when the reader stops early', async () => {
+    for (const content of [line(PAPER).repeat(9), gzipSync(line(PAPER).repeat(9))]) {
+      writeFileSync(path('papers.jsonl'), content);
+      for await (const paper of readPapers(path('papers.jsonl'), { labelled: true })) {
+        expect(paper.line).toBe(1);
+        break;
+      }
+    }
+  });
+
+  it.each([
+    ['text', 'hello', /^papers\.jsonl:2: not JSON \(Unexpected token .+\)$/],
+    ['half an object', '{"title": "A', /^papers\.jsonl:2: not JSON \(.+\)$/],
+    [
+      'an array',
+      '[{"title": "A", "abstract": "b"}]',
+      /^papers\.jsonl:2: an array; expected one object a line$/,
+    ],
+    ['a number', '42', /^papers\.jsonl:2: 42; expected an object with title and abstract$/],
+    ['null', 'null', /^papers\.jsonl:2: null; expected an object with title and abstract$/],
+    ['no abstract', '{"id": 1, "title": "A"}', /^papers\.jsonl:2: no "abstract" \(found: id, title\)$/],
+    ['an empty object', '{}', /^papers\.jsonl:2: no "title" \(found: nothing\)$/],
+    [
+      'a number for a title',
+      '{"title": 7, "abstract": "b"}',
+      /^papers\.jsonl:2: "title" is 7; expected text$/,
+    ],
+    [
+      'no text at all',
+      '{"title": " ", "abstract": null}',
+      /^papers\.jsonl:2: title and abstract are both empty$/,
+    ],
+    [
+      'an unknown split',
+      '{"title": "A", "abstract": "b", "split": "eval"}',
+      /^papers\.jsonl:2: split "eval" is unknown; expected train, validation or test$/,
+    ],
+  ])('refuse %s by its line, or go on with the next', async (_name, bad, message) => {
+    const content = `${line(PAPER)}${bad}\n${line({ ...PAPER, title: 'Next' })}`;
+    expect(await refusal(read('papers.jsonl', content))).toMatch(message);
+    const { titles, errors } = await readOn('papers.jsonl', content);
+    expect(titles).toEqual(['A title', 'Next']);
+    expect(errors).toEqual([expect.stringMatching(message)]);
+  });
+
+  it('refuse a line in another encoding', async () => {
+    const content = Buffer.concat([
+      Buffer.from(line(PAPER)),
+      Buffer.from(line({ ...PAPER, title: 'café' }), 'latin1'),
+      Buffer.from(line({ ...PAPER, title: 'Next' })),
+    ]);
+    expect(await readOn('papers.jsonl', content)).toEqual({
+      titles: ['A title', 'Next'],
+      errors: ['papers.jsonl:2: not UTF-8'],
+    });
+  });
+
+  it('refuse a line that would not fit in memory, and go on after it', async () => {
+    const chunk = Buffer.alloc(1 << 20, 'x');
+    function* chunks() {
+      yield Buffer.from(line(PAPER));
+      for (let i = 0; i <= MAX_RECORD_BYTES / chunk.length; i++) yield chunk;
+      yield Buffer.from(`\n${line({ ...PAPER, title: 'Next' })}`);
+    }
+    const errors: string[] = [];
+    const papers = await collect('-', {
+      input: Readable.from(chunks()),
+      onError: error => errors.push(error.message),
+    });
+    expect(papers.map(({ title }) => title)).toEqual(['A title', 'Next']);
+    expect(errors).toEqual(['stdin:2: longer than 16 MiB; expected one paper a record']);
+  });
+});
+
+describe('labels', () => {
+  it.each<[object, string[]]>([
+    [{ categories: ['cs.AI', ' cs.LG ', 'cs.AI'] }, ['cs.AI', 'cs.LG']],
+    [{ categories: 'cs.AI cs.LG  math.OC' }, ['cs.AI', 'cs.LG', 'math.OC']],
+    [{ categories: 'hep-th, cs.AI,' }, ['hep-th', 'cs.AI']],
+    [{ category: 'cs.CL' }, ['cs.CL']],
+    [{ category: 'cs.CL', categories: ['cs.AI', 'cs.CL'] }, ['cs.CL', 'cs.AI']],
+    [{ category: 'Machine Learning' }, ['Machine Learning']],
+    [{ categories: 'soil science, tillage' }, ['soil science', 'tillage']],
+  ])('of %j', async (fields, categories) => {
+    const { title, abstract } = PAPER;
+    const [paper] = await read('papers.jsonl', line({ title, abstract, ...fields }), { labelled: true });
+    expect(paper!.categories).toEqual(categories);
+  });
+
+  it.each<[object, string]>([
+    [{}, 'papers.jsonl:1: no category (found: title, abstract)'],
+    [{ categories: [] }, 'papers.jsonl:1: no category (found: title, abstract, categories)'],
+    [{ category: ' ' }, 'papers.jsonl:1: no category (found: title, abstract, category)'],
+    [{ category: 3 }, 'papers.jsonl:1: "category" is 3; expected text or an array of texts'],
+    [
+      { categories: ['cs.AI', 3] },
+      'papers.jsonl:1: "categories" is an array; expected text or an array of texts',
+    ],
+    [
+      { categories: { a: 1 } },
+      'papers.jsonl:1: "categories" is an object; expected text or an array of texts',
+    ],
+  ])('%j are refused where labels are needed, only', async (fields, message) => {
+    const { title, abstract } = PAPER;
+    const content = line({ title, abstract, ...fields });
+    expect(await refusal(read('papers.jsonl', content, { labelled: true }))).toBe(message);
+    expect(await read('papers.jsonl', content)).toEqual([
+      { id: 'line-1', title, abstract, categories: [], line: 1 },
+    ]);
+  });
+});
+
+describe('text', () => {
+  const clean = async (title: string) =>
+    (await read('papers.jsonl', line({ title, abstract: 'b' })))[0]!.title;
+
+  it('has its white space and control characters collapsed, and half surrogates replaced', async () => {
+    expect(await clean('  A\n  b\t\u00a0c\u0000d\u001f\u0085e\u3000 ')).toBe('A b c d e');
+    expect(await clean('x\ud83dy \udc00')).toBe('x\uFFFDy \uFFFD');
+    expect(await clean('😀 e\u0301 \u200d \ufeff \u00ad É')).toBe('😀 e\u0301 \u200d \ufeff \u00ad É');
+  });
+
+  it('may hold raw control characters', async () => {
+    const [paper] = await read('papers.jsonl', '{"title": "A\0b\tc", "abstract": "d"}\n');
+    expect(paper!.title).toBe('A b c');
+  });
+
+  it('may be 2 MB long', async () => {
+    const abstract = 'neural network '.repeat(140_000).trim();
+    const [paper] = await read('papers.jsonl', line({ title: 'A', abstract }));
+    expect(paper!.abstract).toBe(abstract);
+  });
+
+  it('gets an id of its line where it has none; a number is one', async () => {
+    const content = [{}, { id: null }, { id: ' ' }, { id: 7 }]
+      .map(id => line({ ...PAPER, id: undefined, ...id }))
+      .join('');
+    expect((await read('papers.jsonl', content)).map(({ id }) => id)).toEqual([
+      'line-1',
+      'line-2',
+      'line-3',
+      '7',
+    ]);
+  });
+
+  it('has a split by any of its names', async () => {
+    const names = ['train', 'Validation', 'val', 'valid', 'dev', 'TEST', '', null];
+    const papers = await read('papers.jsonl', names.map(split => line({ ...PAPER, split })).join(''));
+    expect(papers.map(({ split }) => split)).toEqual([
+      'train',
+      ...Array(4).fill('validation'),
+      'test',
+      undefined,
+      undefined,
+    ]);
+  });
+});
+
+describe('CSV', () => {
+  const HEADER = 'id,Title, ABSTRACT ,category,other\n';
+
+  it('gives papers by the header, in any case and order', async () => {
+    const papers = await read('papers.csv', `${HEADER}a,"One, two","He said ""no""",cs.AI,x\nb,T,A,cs.LG,\n`);
+    expect(papers).toEqual([
+      { id: 'a', title: 'One, two', abstract: 'He said "no"', categories: ['cs.AI'], line: 2 },
+      { id: 'b', title: 'T', abstract: 'A', categories: ['cs.LG'], line: 3 },
+    ]);
+  });
+
+  it.each(['\n', '\r\n'])('numbers records by their first line, with line ends %j', async end => {
+    const rows = ['title,abstract', '"A', 'b","c', '', 'd"', 'E,f', '', '', '"G",h'];
+    const papers = await read('papers.csv', rows.join(end));
+    expect(papers.map(({ line, title, abstract }) => [line, title, abstract])).toEqual([
+      [2, 'A b', 'c d'],
+      [6, 'E', 'f'],
+      [9, 'G', 'h'],
+    ]);
+  });
+
+  it('may be gzip, have a byte order mark and old line ends, and come from standard input', async () => {
+    const content = gzipSync('\uFEFF"title",abstract\rA,b\rC,d\r');
+    const papers = await collect('-', { input: Readable.from([content]) });
+    expect(papers.map(({ title }) => title)).toEqual(['A', 'C']);
+  });
+
+  it('is told by its name, or by its first line, or by being asked for', async () => {
+    const csv = 'title,abstract\nA,b\n';
+    for (const name of ['papers.csv', 'papers.CSV.gz', 'papers.txt'])
+      expect(await read(name, csv)).toHaveLength(1);
+    expect(await read('papers.jsonl', csv, { format: 'csv' })).toHaveLength(1);
+    expect(await read('papers.txt', line(PAPER))).toHaveLength(1);
+    expect(await refusal(read('papers.jsonl', csv))).toMatch(/^papers\.jsonl:1: not JSON/);
+  });
+
+  it.each([
+    [
+      'no abstract',
+      'title,summary\nA,b\n',
+      'papers.csv:1: no column "abstract" (found: title, summary); name them title, abstract, category',
+    ],
+    [
+      'semicolons',
+      'title;abstract\nA;b\n',
+      'papers.csv:1: no column "title" (found: title;abstract); name them title, abstract, category',
+    ],
+    [
+      'no header',
+      'Deep nets,We show\n',
+      'papers.csv:1: no column "title" (found: deep nets, we show); name them title, abstract, category',
+    ],
+    ['a column twice', 'title,abstract,Title\nA,b,c\n', 'papers.csv:1: two columns are named "title"'],
+    ['a header only', 'title,abstract\n', 'papers.csv: there are no papers in it'],
+    [
+      'an open quote',
+      'title,abstract\nA,b\n"C,d\nE,f\n',
+      'papers.csv:3: a quoted field opens here and is never closed',
+    ],
+    [
+      'a header in Latin-1',
+      Buffer.from('title,abstract,catégorie\nA,b,c\n', 'latin1'),
+      'papers.csv:1: not UTF-8',
+    ],
+  ])('with %s is refused', async (_name, content, message) => {
+    expect(await refusal(read('papers.csv', content))).toBe(message);
+    expect(await refusal(read('papers.csv', content, { onError: () => {} }))).toBe(message);
+  });
+
+  it.each<[string, Content, string]>([
+    ['another number of fields', 'A,b,c', 'papers.csv:3: 3 fields, but the header has 2 columns'],
+    ['a quote inside a field', 'A "x" y,b', 'papers.csv:3: a stray double quote'],
+    ['text after a quoted field', '"A"x,b', 'papers.csv:3: a stray double quote'],
+    ['quotes inside quotes', '"A "in" q",b', 'papers.csv:3: a stray double quote'],
+    ['Latin-1', Buffer.from('caf\xe9,b', 'latin1'), 'papers.csv:3: not UTF-8'],
+    ['no text', ' ,', 'papers.csv:3: title and abstract are both empty'],
+  ])('with %s in a record is refused by its line, or read on', async (_name, bad, message) => {
+    const content = Buffer.concat([
+      Buffer.from('title,abstract\nFirst,b\n'),
+      Buffer.from(bad as string),
+      Buffer.from('\nNext,d\nLast,"e"\n'),
+    ]);
+    expect(await refusal(read('papers.csv', content))).toBe(message);
+    expect(await readOn('papers.csv', content)).toEqual({
+      titles: ['First', 'Next', 'Last'],
+      errors: [message],
+    });
+  });
+
+  it('with a record that would not fit in memory is refused', async () => {
+    const chunk = Buffer.alloc(1 << 22, 'x');
+    function* chunks() {
+      yield Buffer.from('title,abstract\nA,b\n');
+      for (let i = 0; i <= MAX_RECORD_BYTES / chunk.length; i++) yield chunk;
+    }
+    expect(await refusal(collect('-', { input: Readable.from(chunks()), format: 'csv' }))).toBe(
+      'stdin:3: longer than 16 MiB; expected one paper a record',
+    );
+  });
+});
+
+describe('what is no file of papers', () => {
+  it('is refused by name', async () => {
+    expect(await refusal(collect(path('missing.jsonl')))).toBe('missing.jsonl: no such file');
+    mkdirSync(path('folder'));
+    expect(await refusal(collect(path('folder')))).toBe(
+      'folder: is a folder; expected a file of JSON lines or CSV',
+    );
+  });
+
+  it.each<[string, Content, string]>([
+    ['an empty file', '', 'p.jsonl: empty; there are no papers in it'],
+    ['empty gzip', gzipSync(''), 'p.jsonl: empty; there are no papers in it'],
+    ['blank lines', '\n \n', 'p.jsonl: there are no papers in it'],
+    ['a lone byte order mark', '\uFEFF', 'p.jsonl: empty; there are no papers in it'],
+    [
+      'a zip',
+      Buffer.from('504b030414', 'hex'),
+      'p.jsonl: a zip archive; expected JSON lines or CSV, plain or gzip',
+    ],
+    [
+      'UTF-16 with a mark',
+      Buffer.from(`\uFEFF${line(PAPER)}`, 'utf16le'),
+      'p.jsonl: UTF-16 text; expected UTF-8',
+    ],
+    ['UTF-16 without', Buffer.from(line(PAPER), 'utf16le'), 'p.jsonl: UTF-16 text; expected UTF-8'],
+    [
+      'binary data',
+      Buffer.from(Array.from({ length: 999 }, (_, i) => (i * 37) % 256)),
+      'p.jsonl: binary data; expected JSON lines or CSV in UTF-8',
+    ],
+  ])('%s is refused, errors skipped or not', async (_name, content, message) => {
+    expect(await refusal(read('p.jsonl', content))).toBe(message);
+    expect(await refusal(read('p.jsonl', content, { onError: () => {} }))).toBe(message);
+  });
+
+  it('damaged gzip is refused', async () => {
+    const packed = gzipSync(line(PAPER));
+    packed.fill(0xff, 40, 60);
+    expect(await refusal(read('p.jsonl', packed))).toMatch(/^p\.jsonl: damaged gzip data \(.+\)$/);
+  });
+
+  it('gzip that ends in the middle gives the whole papers before, then the refusal', async () => {
+    const content = Array.from({ length: 5000 }, (_, i) => line({ ...PAPER, title: `Title ${i * i}` })).join(
+      '',
+    );
+    const packed = gzipSync(content);
+    const titles: string[] = [];
+    writeFileSync(path('cut.jsonl.gz'), packed.subarray(0, packed.length / 2));
+    const reading = (async () => {
+      for await (const { title } of readPapers(path('cut.jsonl.gz'), { labelled: false })) titles.push(title);
+    })();
+    expect(await refusal(reading)).toBe('cut.jsonl.gz: the gzip data ends in the middle');
+    expect(titles.length).toBeGreaterThan(100);
+    expect(titles).toEqual(titles.map((_, i) => `Title ${i * i}`));
+  });
+});
