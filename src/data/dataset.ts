@@ -156,7 +156,7 @@ function dropDuplicates(read: SourcedPaper[]) {
       `${source}:${paper.line} (${paper.split ?? 'no split'})`;
     throw new ArxivNativeError(
       'BAD_INPUT',
-      `${crossing.length} papers stand on two sides of the split; ${place(a)} and ${place(b)} are the same paper: ${a.paper.id}, ${JSON.stringify(a.paper.title.slice(0, 80))}`,
+      `${crossing.length === 1 ? '1 paper stands' : `${crossing.length} papers stand`} on two sides of the split; ${place(a)} and ${place(b)} are the same paper: ${a.paper.id}, ${JSON.stringify(a.paper.title.slice(0, 80))}`,
       { remedy: 'Keep each paper on one side, or give no split and let one be made.' },
     );
   }

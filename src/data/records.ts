@@ -103,7 +103,6 @@ export async function* csvRecords(
   let nextLine = 1;
   let badLine = 0;
   let countedTwice = 0;
-  const skipped: ArxivNativeError[] = [];
   const options: Options<CsvRecord, Buffer[]> = {
     encoding: null,
     relax_column_count: true,
@@ -124,7 +123,7 @@ export async function* csvRecords(
       }
       const line = Number(error?.lines) - countedTwice;
       if (line !== badLine) {
-        skipped.push(
+        parser.push(
           badRecord(`${name}:${line}: a stray double quote`, 'Write "" for a quote inside a quoted field.'),
         );
       }
@@ -140,8 +139,12 @@ export async function* csvRecords(
   pipeline(Readable.from(chunks), parser, () => {});
 
   let header: string[] | undefined;
-  for await (const { record, line } of parser as AsyncIterable<CsvRecord>) {
-    yield* skipped.splice(0);
+  for await (const item of parser as AsyncIterable<CsvRecord | ArxivNativeError>) {
+    if (item instanceof ArxivNativeError) {
+      yield item;
+      continue;
+    }
+    const { record, line } = item;
     const bad = record.some(field => !isUtf8(field));
     if (header === undefined) {
       if (bad) throw notUtf8(`${name}:${line}`, name);
@@ -160,7 +163,6 @@ export async function* csvRecords(
       };
     }
   }
-  yield* skipped;
 }
 
 function readHeader(record: Buffer[], where: string): string[] {
