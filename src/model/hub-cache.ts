@@ -1,8 +1,9 @@
+import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { mkdir, readFile, rename, rm, stat, symlink } from 'node:fs/promises';
+import { mkdir, readFile, rename, stat, symlink, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { dirname, join, relative } from 'node:path';
-import { fileError, writeFileAtomic } from '../util/files.js';
+import { fileError } from '../util/files.js';
 import { HUB } from '../util/hosts.js';
 
 /** What the environment says about the Hub; the variables are huggingface_hub's own. */
@@ -59,7 +60,8 @@ export class CachedModel {
   }
 
   async recordCommit(revision: string, commit: string): Promise<void> {
-    if (revision !== commit) await this.write(join(this.folder, 'refs', revision), commit);
+    if (revision !== commit)
+      await this.place(join(this.folder, 'refs', revision), part => writeFile(part, commit));
   }
 
   /** Whether a snapshot has the file; undefined where that was never asked of the Hub. */
@@ -69,28 +71,25 @@ export class CachedModel {
   }
 
   async recordAbsent(commit: string, name: string): Promise<void> {
-    await this.write(join(this.folder, '.no_exist', commit, name), '');
+    await this.place(join(this.folder, '.no_exist', commit, name), part => writeFile(part, ''));
   }
 
   /** Puts a blob into a snapshot under its name. */
   async link(commit: string, name: string, etag: string): Promise<void> {
     const path = join(this.snapshot(commit), name);
-    const part = `${path}.${process.pid}.link`;
+    await this.place(path, part => symlink(relative(dirname(path), this.blob(etag)), part));
+  }
+
+  /** Several processes may do the same at once: each makes its own and renames it. */
+  private async place(path: string, make: (part: string) => Promise<void>): Promise<void> {
     try {
       await mkdir(dirname(path), { recursive: true });
-      await rm(part, { force: true });
-      await symlink(relative(dirname(path), this.blob(etag)), part);
+      const part = `${path}.${randomUUID()}.part`;
+      await make(part);
       await rename(part, path);
     } catch (error) {
       throw fileError(error, `writing ${path}`);
     }
-  }
-
-  private async write(path: string, content: string): Promise<void> {
-    await mkdir(dirname(path), { recursive: true }).catch(error => {
-      throw fileError(error, `writing ${path}`);
-    });
-    await writeFileAtomic(path, content);
   }
 }
 

@@ -27,6 +27,8 @@ export const WEIGHT_FILES = [
 /** One of these must be there: the tokenizer, or the vocabulary of one. */
 const TOKENIZER_FILES = ['tokenizer.json', 'vocab.txt'];
 
+const MOST_REDIRECTS = 5;
+
 /** `name` or `organisation/name`, as the Hub allows them. */
 export function isHubId(text: string): boolean {
   return text.length <= 96 && /^\w[\w.-]*(\/\w[\w.-]*)?$/.test(text) && !/--|\.\./.test(text);
@@ -56,7 +58,7 @@ export async function fetchEncoder(
     ...settings,
     offline: settings.offline || options.offline === true,
   });
-  await model.fetch('config.json');
+  await model.fetchRequired('config.json');
   await model.fetchOneOf(TOKENIZER_FILES, 'tokenizer');
   await model.fetch('tokenizer_config.json');
   const weights = await model.fetchOneOf(WEIGHT_FILES, 'weights');
@@ -113,7 +115,8 @@ class HubModel {
       if (this.settings.offline) return false;
     }
     const info = await this.ask(name);
-    if (info === undefined) {
+    if (info === 'unreachable') return this.fetch(name);
+    if (info === 'absent') {
       if (this.commit === undefined) throw this.lacks(`no ${name}`);
       await this.cache.recordAbsent(this.commit, name);
       return false;
@@ -155,8 +158,8 @@ class HubModel {
     );
   }
 
-  /** Asks about a file without fetching it. @returns undefined if the model has no such file */
-  private async ask(name: string): Promise<FileInfo | undefined> {
+  /** Asks about a file. `unreachable` only if the cache has a commit to go on with, which is then chosen. */
+  private async ask(name: string): Promise<FileInfo | 'absent' | 'unreachable'> {
     const { signal, retryDelayMs } = this.options;
     try {
       return await withRetries(`looking up ${this.id}/${name}`, () => this.head(name), {
@@ -165,7 +168,11 @@ class HubModel {
       });
     } catch (error) {
       if (error instanceof HttpStatusError) return this.refused(error);
-      throw error;
+      const isConnection = error instanceof ArxivNativeError && error.code === 'NETWORK';
+      if (!isConnection || this.commit !== undefined) throw error;
+      this.commit = await this.cache.commitOf(this.revision);
+      if (this.commit === undefined) throw error;
+      return 'unreachable';
     }
   }
 
@@ -176,69 +183,67 @@ class HubModel {
   private async head(name: string): Promise<FileInfo> {
     let url = this.url(name, this.commit ?? this.revision);
     let commit: string | undefined;
-    for (let hops = 0; hops < 5; hops++) {
-      const init = {
+    for (let hops = 0; hops < MOST_REDIRECTS; hops++) {
+      const { headers, status } = await request(url, {
         method: 'HEAD',
-        headers: this.headers(),
         redirect: 'manual',
+        headers: this.headers(),
         signal: this.options.signal ?? null,
-      } as const;
-      const { headers, status } = await request(url, init);
+      });
       commit ??= headers.get('x-repo-commit') ?? undefined;
-      const location = headers.get('location');
-      const target = status >= 300 && location !== null ? new URL(location, url) : undefined;
+      const location = status >= 300 ? headers.get('location') : null;
+      const target = location === null ? undefined : new URL(location, url);
       const linked = headers.get('x-linked-etag');
-      if (!target || linked !== null || target.origin !== new URL(url).origin) {
-        const etag = (linked ?? headers.get('etag') ?? '').replace(/^W\//, '').replaceAll('"', '');
-        const size = Number(headers.get('x-linked-size') ?? headers.get('content-length') ?? Number.NaN);
-        if (!/^[\w-][\w.-]*$/.test(etag) || !Number.isSafeInteger(size)) {
-          throw this.unusable(`it gives no etag or size of ${name}`);
-        }
-        return { commit, etag, size, sha256: /^[0-9a-f]{64}$/.test(etag) ? etag : undefined };
-      }
+      if (linked !== null) return this.fileInfo(name, commit, linked, headers.get('x-linked-size'));
+      if (!target) return this.fileInfo(name, commit, headers.get('etag'), headers.get('content-length'));
+      if (target.origin !== new URL(url).origin) break;
       url = target.href;
     }
-    throw this.unusable(`it redirects ${name} without end`);
+    throw this.unusable(`it redirects ${name} without saying what it is (X-Linked-Etag)`);
   }
 
-  /** What a status of the Hub means. @returns undefined for a file that the model lacks */
-  private refused(error: HttpStatusError): undefined {
-    const reason = error.headers.get('x-error-code') ?? '';
-    const details = { cause: error };
-    if (reason === 'RevisionNotFound') {
-      throw new ArxivNativeError('BAD_MODEL', `encoder ${this.id} has no revision ${this.revision}`, {
-        ...details,
-        remedy: `Choose a branch, tag or commit that ${this.settings.endpoint}/${this.id} has.`,
-      });
+  private fileInfo(
+    name: string,
+    commit: string | undefined,
+    quotedTag: string | null,
+    length: string | null,
+  ): FileInfo {
+    const etag = (quotedTag ?? '').replace(/^W\//, '').replaceAll('"', '');
+    // It becomes a file's name.
+    if (!/^[\w-][\w.-]*$/.test(etag) || !/^\d+$/.test(length ?? '')) {
+      throw this.unusable(`it gives no etag or no size of ${name}`);
     }
-    if (
-      error.status === 404 &&
-      (reason === 'EntryNotFound' || (reason === '' && this.commit !== undefined))
-    ) {
-      return undefined;
+    return { commit, etag, size: Number(length), sha256: /^[0-9a-f]{64}$/.test(etag) ? etag : undefined };
+  }
+
+  /** What a status of the Hub means. @returns `absent` for a file that the model lacks */
+  private refused(error: HttpStatusError): 'absent' {
+    const { endpoint, token } = this.settings;
+    const code = error.headers.get('x-error-code') ?? '';
+    const failure = (kind: 'BAD_MODEL' | 'NETWORK', message: string, remedy: string): ArxivNativeError =>
+      new ArxivNativeError(kind, `encoder ${this.id}${message}`, { remedy, cause: error });
+    if (code === 'RevisionNotFound') {
+      const remedy = `Choose a branch, tag or commit that ${endpoint}/${this.id} has.`;
+      throw failure('BAD_MODEL', ` has no revision ${this.revision}`, remedy);
     }
+    // A mirror without error codes cannot mean the model once a file of it was found.
+    const foundBefore = code === '' && this.commit !== undefined;
+    if (error.status === 404 && (code === 'EntryNotFound' || foundBefore)) return 'absent';
     // Without a token, the Hub answers 401 for models that do not exist, too.
-    if (error.status === 404 || reason === 'RepoNotFound') {
-      throw new ArxivNativeError(
-        'BAD_MODEL',
-        `encoder ${this.id}: ${this.settings.endpoint} knows no such model`,
-        {
-          ...details,
-          remedy: 'Check the spelling (organisation/name); if the model is private, set HF_TOKEN.',
-        },
-      );
+    if (error.status === 404 || code === 'RepoNotFound') {
+      const remedy = 'Check the spelling (organisation/name); if the model is private, set HF_TOKEN.';
+      throw failure('BAD_MODEL', `: ${endpoint} knows no such model`, remedy);
     }
     if (error.status === 401 || error.status === 403) {
-      const token = this.settings.token === undefined ? 'no token is set' : 'the token does not allow it';
-      throw new ArxivNativeError('NETWORK', `encoder ${this.id} is gated or private, and ${token}`, {
-        ...details,
-        remedy: `Ask for access at ${this.settings.endpoint}/${this.id}, then set HF_TOKEN to a token that may read it.`,
-      });
+      const remedy = `Ask for access at ${endpoint}/${this.id}, then set HF_TOKEN to a token that may read it.`;
+      const why = token === undefined ? 'no token is set' : 'the token does not allow it';
+      throw failure('NETWORK', ` is gated or private, and ${why}`, remedy);
     }
-    throw new ArxivNativeError('NETWORK', `encoder ${this.id}: ${error.message}`, {
-      ...details,
-      remedy: 'Try again later; if HF_ENDPOINT is set, check that it is a Hub.',
-    });
+    throw failure(
+      'NETWORK',
+      `: ${error.message}`,
+      'Try again later; if HF_ENDPOINT is set, check that it is a Hub.',
+    );
   }
 
   private url(name: string, revision: string): string {

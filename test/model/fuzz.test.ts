@@ -6,7 +6,7 @@ import { ArxivNativeError } from '../../src/errors.js';
 import { openTensors } from '../../src/model/tensor-file.js';
 import { fixture } from './weights.js';
 
-const ROUNDS = 600;
+const ROUNDS = 300;
 const folder = mkdtempSync(join(tmpdir(), 'fuzz-'));
 
 afterAll(() => rmSync(folder, { recursive: true, force: true }));

@@ -1,12 +1,17 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
+// A proxy of the environment must not stand between a test and its server.
+process.env.NO_PROXY = '127.0.0.1';
+
 export type Handler = (request: IncomingMessage, response: ServerResponse) => void;
 
 /** A server on a free port of 127.0.0.1 that records what it was asked. */
 export interface TestServer {
   url: string;
   requests: { method: string; path: string; headers: IncomingMessage['headers'] }[];
+  /** Ends every connection. What is sent just before that may be lost: call it when the bytes have arrived. */
+  cut(): void;
   close(): Promise<void>;
 }
 
@@ -20,6 +25,7 @@ export async function listen(handler: Handler): Promise<TestServer> {
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     requests,
+    cut: () => server.closeAllConnections(),
     close: () =>
       new Promise<void>(resolve => {
         server.close(() => resolve());
@@ -28,7 +34,7 @@ export async function listen(handler: Handler): Promise<TestServer> {
   };
 }
 
-/** Sends `content` as a static file server does: with an ETag, ranges, If-Range and HEAD. `cutAfter` bytes the connection is destroyed. */
+/** Sends `content` as a static file server does: with an ETag, ranges, If-Range and HEAD. After `cutAfter` bytes it stalls, until the test calls cut(). */
 export function sendFile(
   request: IncomingMessage,
   response: ServerResponse,
@@ -52,8 +58,17 @@ export function sendFile(
   if (start > 0)
     response.setHeader('content-range', `bytes ${start}-${content.length - 1}/${content.length}`);
   response.writeHead(start > 0 ? 206 : 200);
+  const rest = content.subarray(start);
   if (request.method === 'HEAD') response.end();
-  else if (cutAfter === undefined) response.end(content.subarray(start));
-  else
-    response.write(content.subarray(start, start + cutAfter), () => setTimeout(() => response.destroy(), 10));
+  else if (cutAfter === undefined || cutAfter >= rest.length) response.end(rest);
+  else response.write(rest.subarray(0, cutAfter));
+}
+
+/** An onProgress that calls `cut` when so many bytes have arrived, once for each size in turn. */
+export function cutAt(cut: () => void, ...sizes: number[]): (progress: { received: number }) => void {
+  return ({ received }) => {
+    if (received !== sizes[0]) return;
+    sizes.shift();
+    cut();
+  };
 }

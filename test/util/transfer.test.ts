@@ -1,11 +1,11 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { download } from '../../src/util/transfer.js';
-import { type Handler, listen, sendFile, type TestServer } from './file-server.js';
+import { cutAt, type Handler, listen, sendFile, type TestServer } from './file-server.js';
 
 const content = randomBytes(300_000);
 const sha256 = createHash('sha256').update(content).digest('hex');
@@ -57,7 +57,8 @@ describe('download', () => {
     const url = await serve((request, response) =>
       sendFile(request, response, content, { etag: '"one"', cutAfter: 80_000 }),
     );
-    await download(url, file, { sha256, retryDelayMs: 1 });
+    const onProgress = cutAt(server!.cut, 80_000, 160_000, 240_000);
+    await download(url, file, { sha256, retryDelayMs: 1, onProgress });
     expect(readFileSync(file).equals(content)).toBe(true);
     expect(ranges()).toEqual([undefined, 'bytes=80000-', 'bytes=160000-', 'bytes=240000-']);
     expect(server!.requests[1]!.headers['if-range']).toBe('"one"');
@@ -70,7 +71,7 @@ describe('download', () => {
         sendFile(request, response, randomBytes(300_000), { etag: '"old"', cutAfter: 50_000 });
       else sendFile(request, response, content, { etag: '"new"' });
     });
-    await download(url, file, { sha256, retryDelayMs: 1 });
+    await download(url, file, { sha256, retryDelayMs: 1, onProgress: cutAt(server!.cut, 50_000) });
     expect(readFileSync(file).equals(content)).toBe(true);
   });
 
@@ -80,7 +81,8 @@ describe('download', () => {
       if (broken && request.headers.range) response.destroy();
       else sendFile(request, response, content, broken ? { cutAfter: 100_000 } : {});
     });
-    await expect(download(url, file, { retryDelayMs: 1 })).rejects.toMatchObject({
+    const onProgress = cutAt(server!.cut, 100_000);
+    await expect(download(url, file, { retryDelayMs: 1, onProgress })).rejects.toMatchObject({
       code: 'NETWORK',
       message: expect.stringContaining('archive.bin'),
       remedy: expect.stringContaining('goes on from there'),
@@ -98,7 +100,11 @@ describe('download', () => {
       delete request.headers.range;
       sendFile(request, response, content, { cutAfter: 100_000 });
     });
-    await expect(download(url, file, { retryDelayMs: 1 })).rejects.toMatchObject({ code: 'NETWORK' });
+    const onProgress = cutAt(server!.cut, ...Array<number>(5).fill(100_000));
+    await expect(download(url, file, { retryDelayMs: 1, onProgress })).rejects.toMatchObject({
+      code: 'NETWORK',
+    });
+    expect(server!.requests).toHaveLength(5);
   });
 
   it('discards a part that is not a beginning of the file', async () => {
@@ -179,6 +185,17 @@ describe('download', () => {
       code: 'IO',
       message: expect.stringContaining('no space left'),
     });
+  });
+
+  it.skipIf(!existsSync('/dev/full'))('says that the disk is full (skipped without /dev/full)', async () => {
+    const url = await serve((request, response) => sendFile(request, response, content));
+    const part = join(folder, 'full');
+    symlinkSync('/dev/full', part);
+    await expect(download(url, file, { part })).rejects.toMatchObject({
+      code: 'IO',
+      message: expect.stringContaining('disk is full'),
+    });
+    expect(existsSync(file)).toBe(false);
   });
 
   it('names the folder that it cannot write to', async () => {
