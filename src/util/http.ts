@@ -36,11 +36,19 @@ export class HttpStatusError extends Error {
  * One request, through the proxies of the environment. The body is asked for as it is stored, so that lengths and
  * ranges count the file's bytes. An `authorization` header is dropped on a redirect to another origin.
  *
- * @throws HttpStatusError for a status of 400 or more; whatever undici throws for a failing connection.
+ * @throws HttpStatusError for a status of 400 or more; ArxivNativeError NETWORK for an impossible address or a
+ * certificate that is not trusted; whatever undici throws for a connection that failed.
  */
 export async function request(url: string, init: RequestInit = {}): Promise<Response> {
   const headers = { 'user-agent': 'arxiv-native', 'accept-encoding': 'identity', ...init.headers };
-  const response = await proxiedFetch(url, { ...init, headers });
+  const response = await proxiedFetch(url, { ...init, headers }).catch(error => {
+    if (mayPass(error)) throw error;
+    throw new ArxivNativeError('NETWORK', `${url}: ${reason(error)}`, {
+      remedy:
+        'Check the address and HTTPS_PROXY; if a proxy signs with a certificate of its own, name it in NODE_EXTRA_CA_CERTS.',
+      cause: error,
+    });
+  });
   if (response.status < 400) return response;
   await response.body?.cancel();
   throw new HttpStatusError(response, url);

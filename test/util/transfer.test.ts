@@ -205,6 +205,18 @@ describe('download', () => {
     });
   });
 
+  it.each([
+    ['an address that is none', () => 'nowhere/file'],
+    ['a server that speaks no TLS', () => server!.url.replace('http:', 'https:')],
+  ])('explains %s at once', async (_what, url) => {
+    await serve((request, response) => sendFile(request, response, content));
+    await expect(download(url(), file)).rejects.toMatchObject({
+      code: 'NETWORK',
+      message: expect.stringContaining(url()),
+      remedy: expect.stringContaining('NODE_EXTRA_CA_CERTS'),
+    });
+  });
+
   it('names a server that cannot be reached', async () => {
     const free = createServer();
     await new Promise<void>(resolve => free.listen(0, '127.0.0.1', resolve));
