@@ -7,9 +7,16 @@ import type { TrainingRecord } from './types.js';
 export function modelCard(training: TrainingRecord): string {
   const { recipe, encoder, data } = training;
   const { labels } = data;
+  // An encoder from a folder has no revision, and its path means nothing elsewhere.
+  const encoderName =
+    encoder.revision !== undefined
+      ? `${encoder.id} at revision ${encoder.revision}`
+      : encoder.random
+        ? encoder.id
+        : basename(encoder.id);
   return `${[
     `# A classifier of arXiv papers: ${labels.join(', ')}`,
-    `Given the title and the abstract of a paper it gives a probability for each of ${labels.length} categories. Trained with arxiv-native ${training.versions.package}, recipe \`${recipe.name}\`, on ${encoder.id}${encoder.revision === undefined ? '' : ` at revision ${encoder.revision}`}.`,
+    `Given the title and the abstract of a paper it gives a probability for each of ${labels.length} categories. Trained with arxiv-native ${training.versions.package}, recipe \`${recipe.name}\`, on ${encoderName}.`,
     ...warnings(training),
     '## Use',
     `\`\`\`sh\nnpx arxiv-native predict --model . --title "…" --abstract "…"\n\`\`\``,

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { existsSync, rmSync } from 'node:fs';
+import { existsSync, renameSync, rmSync } from 'node:fs';
 import { mkdir, open, readdir, rename, rm, stat, statfs } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { ArxivNativeError } from '../errors.js';
@@ -24,19 +24,6 @@ export function fileError(error: unknown, doing: string): ArxivNativeError {
     cause: error,
     ...(remedy && { remedy }),
   });
-}
-
-/** Replaces a file's content so that a reader sees all of the old or all of the new. Throws IO errors. */
-export async function writeFileAtomic(file: string, content: string | Uint8Array): Promise<void> {
-  const part = join(dirname(file), `.${basename(file)}.${process.pid}.part`);
-  try {
-    await writeFileSynced(part, content);
-    await rename(part, file);
-    await syncPath(dirname(file));
-  } catch (error) {
-    await rm(part, { force: true });
-    throw fileError(error, `writing ${file}`);
-  }
 }
 
 /** Writes a new file and flushes it to the disk. */
@@ -108,20 +95,25 @@ export class StagedFolder {
     try {
       for (const name of await readdir(this.path)) await syncPath(join(this.path, name));
       await syncPath(this.path);
-      const replaces = existsSync(this.target);
-      if (replaces) await rename(this.target, aside);
-      try {
-        await rename(this.path, this.target);
-      } catch (error) {
-        if (replaces) await rename(aside, this.target);
-        throw error;
-      }
+      this.exchange(aside);
       await syncPath(dirname(this.target));
     } catch (error) {
       throw fileError(error, `writing ${this.target}`);
     }
     this.keep();
     await rm(aside, { recursive: true, force: true });
+  }
+
+  /** Without an await: a signal handler that exits the process comes before or after, never in between. */
+  private exchange(aside: string): void {
+    const replaces = existsSync(this.target);
+    if (replaces) renameSync(this.target, aside);
+    try {
+      renameSync(this.path, this.target);
+    } catch (error) {
+      if (replaces) renameSync(aside, this.target);
+      throw error;
+    }
   }
 
   /** Leaves what was written where it is, for its content to be rescued. */

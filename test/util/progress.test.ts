@@ -1,0 +1,46 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { formatDuration, Progress } from '../../src/util/progress.js';
+
+describe('progress without a terminal', () => {
+  const written: string[] = [];
+  const stream = { write: (text: string) => written.push(text) } as unknown as NodeJS.WriteStream;
+
+  beforeEach(() => {
+    written.length = 0;
+    vi.useFakeTimers({ toFake: ['performance'] });
+  });
+  afterEach(() => {
+    vi.useRealTimers();
+  });
+
+  it('is a line every 30 seconds', () => {
+    const progress = new Progress('training', { unit: 'steps', total: 400, stream });
+    for (let second = 1; second <= 70; second++) {
+      vi.advanceTimersByTime(1000);
+      progress.update(second, 'loss 1.5');
+    }
+    progress.stop();
+    expect(written).toEqual([
+      'training: 30/400 steps, loss 1.5, 1.0 steps/s, 6 min 10 s left\n',
+      'training: 60/400 steps, loss 1.5, 1.0 steps/s, 5 min 40 s left\n',
+    ]);
+  });
+
+  it('of unknown length gives no time left, and bytes as MB', () => {
+    const progress = new Progress('weights', { unit: 'bytes', stream });
+    vi.advanceTimersByTime(30_000);
+    progress.update(60e6);
+    progress.note('a line of its own');
+    expect(written).toEqual(['weights: 60.0 MB, 2.0 MB/s\n', 'a line of its own\n']);
+  });
+});
+
+describe('formatDuration', () => {
+  it.each([
+    [0.4, '0 s'],
+    [59.6, '1 min 0 s'],
+    [200, '3 min 20 s'],
+    [3900, '1 h 05 min'],
+    [-1, '0 s'],
+  ])('%d', (seconds, text) => expect(formatDuration(seconds)).toBe(text));
+});
