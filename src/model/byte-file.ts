@@ -49,7 +49,7 @@ export class ByteFile {
       'BAD_MODEL',
       `${this.path} is truncated: it has ${this.size} bytes, ${detail}`,
       {
-        remedy: 'The file is incomplete: fetch or copy it again.',
+        remedy: 'The file is incomplete: delete it, then fetch or copy it again.',
       },
     );
   }

@@ -318,7 +318,7 @@ class Unpickler {
     const start = this.position;
     if (count < 0 || start + count > this.bytes.length) {
       throw new ArxivNativeError('BAD_MODEL', `${this.options.file}: the pickle in it is truncated`, {
-        remedy: 'The file is incomplete: fetch or copy it again.',
+        remedy: 'The file is incomplete: delete it, then fetch or copy it again.',
       });
     }
     this.position += count;
