@@ -139,13 +139,13 @@ export class Tokenizer {
   }
 
   /**
-   * The first `limit` ids of a text. It is read a part at a time, and a part ends where a word is followed by a
-   * space: no normalisation, word or special token reaches across, so the ids are those of the whole text.
+   * The first `limit` ids of a text. It is read a part at a time, and each part ends at a space: no normalisation, word or special token reaches across, so the ids are those of the whole text.
    */
   private encodeStart(text: string, limit: number): number[] {
     const ids: number[] = [];
     for (let start = 0; start < text.length && ids.length < limit; ) {
-      const end = this.divisible ? wordEnd(text, start + limit * CHARACTERS_PER_TOKEN) : text.length;
+      const space = this.divisible ? text.indexOf(' ', start + limit * CHARACTERS_PER_TOKEN) : -1;
+      const end = space < 0 ? text.length : space;
       this.encodePart(text.slice(start, end), ids);
       start = end;
     }
@@ -211,12 +211,4 @@ class AddedTokens {
     }
     if (start < text.length) between(text.slice(start));
   }
-}
-
-/** The first place, from `from` on, where a space follows something else; or the end. */
-function wordEnd(text: string, from: number): number {
-  for (let at = text.indexOf(' ', from); at > 0; at = text.indexOf(' ', at + 1)) {
-    if (text[at - 1] !== ' ') return at;
-  }
-  return text.length;
 }

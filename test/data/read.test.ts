@@ -1,64 +1,11 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { Readable } from 'node:stream';
 import { gzipSync } from 'node:zlib';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { Paper } from '../../src/data/paper.js';
-import { type ReadOptions, readPapers } from '../../src/data/read.js';
+import { describe, expect, it } from 'vitest';
+import { readPapers } from '../../src/data/read.js';
 import { MAX_RECORD_BYTES } from '../../src/data/records.js';
-import { ArxivNativeError } from '../../src/errors.js';
+import { type Content, collect, line, PAPER, path, read, readOn, refusal } from './reading.js';
 
-let scratch: string;
-beforeEach(() => {
-  scratch = mkdtempSync(join(tmpdir(), 'arxiv-native-read-'));
-});
-afterEach(() => rmSync(scratch, { recursive: true }));
-
-type Content = string | Uint8Array;
-const path = (name: string) => join(scratch, name);
-
-async function collect(source: string, options: Partial<ReadOptions> = {}): Promise<Paper[]> {
-  const papers: Paper[] = [];
-  for await (const paper of readPapers(source, { labelled: false, ...options })) papers.push(paper);
-  return papers;
-}
-
-function read(name: string, content: Content, options: Partial<ReadOptions> = {}): Promise<Paper[]> {
-  writeFileSync(path(name), content);
-  return collect(path(name), options);
-}
-
-/** The message of the refusal, without the folder's name. */
-async function refusal(reading: Promise<unknown>, code = 'BAD_INPUT'): Promise<string> {
-  const error = await reading.then(
-    () => undefined,
-    error => error,
-  );
-  expect(error).toBeInstanceOf(ArxivNativeError);
-  expect(error.code).toBe(code);
-  return error.message.replaceAll(`${scratch}/`, '');
-}
-
-/** Reads on past errors: titles and messages, in the order they came. */
-async function readOn(
-  name: string,
-  content: Content,
-  labelled = false,
-): Promise<{ titles: string[]; errors: string[] }> {
-  const errors: string[] = [];
-  const onError = (error: ArxivNativeError) => errors.push(error.message.replaceAll(`${scratch}/`, ''));
-  const papers = await read(name, content, { labelled, onError });
-  return { titles: papers.map(({ title }) => title), errors };
-}
-
-const line = (fields: object) => `${JSON.stringify(fields)}\n`;
-const PAPER = {
-  id: '2506.00019v2',
-  title: 'A title',
-  abstract: 'An abstract',
-  categories: ['cs.AI', 'cs.LG'],
-};
 const EXPECTED = { ...PAPER, line: 1 };
 
 describe('JSON lines', () => {
@@ -253,108 +200,17 @@ describe('text', () => {
   });
 });
 
-describe('CSV', () => {
-  const HEADER = 'id,Title, ABSTRACT ,category,other\n';
-
-  it('gives papers by the header, in any case and order', async () => {
-    const papers = await read('papers.csv', `${HEADER}a,"One, two","He said ""no""",cs.AI,x\nb,T,A,cs.LG,\n`);
-    expect(papers).toEqual([
-      { id: 'a', title: 'One, two', abstract: 'He said "no"', categories: ['cs.AI'], line: 2 },
-      { id: 'b', title: 'T', abstract: 'A', categories: ['cs.LG'], line: 3 },
-    ]);
-  });
-
-  it.each(['\n', '\r\n'])('numbers records by their first line, with line ends %j', async end => {
-    const rows = ['title,abstract', '"A', 'b","c', '', 'd"', 'E,f', '', '', '"G",h'];
-    const papers = await read('papers.csv', rows.join(end));
-    expect(papers.map(({ line, title, abstract }) => [line, title, abstract])).toEqual([
-      [2, 'A b', 'c d'],
-      [6, 'E', 'f'],
-      [9, 'G', 'h'],
-    ]);
-  });
-
-  it('may be gzip, have a byte order mark and old line ends, and come from standard input', async () => {
-    const content = gzipSync('\uFEFF"title",abstract\rA,b\rC,d\r');
-    const papers = await collect('-', { input: Readable.from([content]) });
-    expect(papers.map(({ title }) => title)).toEqual(['A', 'C']);
-  });
-
-  it('is told by its name, or by its first line, or by being asked for', async () => {
-    const csv = 'title,abstract\nA,b\n';
-    for (const name of ['papers.csv', 'papers.CSV.gz', 'papers.txt'])
-      expect(await read(name, csv)).toHaveLength(1);
-    expect(await read('papers.jsonl', csv, { format: 'csv' })).toHaveLength(1);
-    expect(await read('papers.txt', line(PAPER))).toHaveLength(1);
-    expect(await refusal(read('papers.jsonl', csv))).toMatch(/^papers\.jsonl:1: not JSON/);
-  });
-
-  it.each([
-    [
-      'no abstract',
-      'title,summary\nA,b\n',
-      'papers.csv:1: no column "abstract" (found: title, summary); name them title, abstract, category',
-    ],
-    [
-      'semicolons',
-      'title;abstract\nA;b\n',
-      'papers.csv:1: no column "title" (found: title;abstract); name them title, abstract, category',
-    ],
-    [
-      'no header',
-      'Deep nets,We show\n',
-      'papers.csv:1: no column "title" (found: deep nets, we show); name them title, abstract, category',
-    ],
-    ['a column twice', 'title,abstract,Title\nA,b,c\n', 'papers.csv:1: two columns are named "title"'],
-    ['a header only', 'title,abstract\n', 'papers.csv: there are no papers in it'],
-    [
-      'an open quote',
-      'title,abstract\nA,b\n"C,d\nE,f\n',
-      'papers.csv:3: a quoted field opens here and is never closed',
-    ],
-    [
-      'a header in Latin-1',
-      Buffer.from('title,abstract,catégorie\nA,b,c\n', 'latin1'),
-      'papers.csv:1: not UTF-8',
-    ],
-  ])('with %s is refused', async (_name, content, message) => {
-    expect(await refusal(read('papers.csv', content))).toBe(message);
-    expect(await refusal(read('papers.csv', content, { onError: () => {} }))).toBe(message);
-  });
-
-  it.each<[string, Content, string]>([
-    ['another number of fields', 'A,b,c', 'papers.csv:3: 3 fields, but the header has 2 columns'],
-    ['a quote inside a field', 'A "x" y,b', 'papers.csv:3: a stray double quote'],
-    ['text after a quoted field', '"A"x,b', 'papers.csv:3: a stray double quote'],
-    ['quotes inside quotes', '"A "in" q",b', 'papers.csv:3: a stray double quote'],
-    ['Latin-1', Buffer.from('caf\xe9,b', 'latin1'), 'papers.csv:3: not UTF-8'],
-    ['no text', ' ,', 'papers.csv:3: title and abstract are both empty'],
-  ])('with %s in a record is refused by its line, or read on', async (_name, bad, message) => {
-    const content = Buffer.concat([
-      Buffer.from('title,abstract\nFirst,b\n'),
-      Buffer.from(bad as string),
-      Buffer.from('\nNext,d\nLast,"e"\n'),
-    ]);
-    expect(await refusal(read('papers.csv', content))).toBe(message);
-    expect(await readOn('papers.csv', content)).toEqual({
-      titles: ['First', 'Next', 'Last'],
-      errors: [message],
-    });
-  });
-
-  it('with a record that would not fit in memory is refused', async () => {
-    const chunk = Buffer.alloc(1 << 22, 'x');
-    function* chunks() {
-      yield Buffer.from('title,abstract\nA,b\n');
-      for (let i = 0; i <= MAX_RECORD_BYTES / chunk.length; i++) yield chunk;
+describe('what is no file of papers', () => {
+  it.each([line(PAPER), gzipSync(line(PAPER))])('a stream that fails is reported (%#)', async content => {
+    async function* chunks() {
+      yield Buffer.from(content).subarray(0, 10);
+      throw Object.assign(new Error('i/o error'), { code: 'EIO' });
     }
-    expect(await refusal(collect('-', { input: Readable.from(chunks()), format: 'csv' }))).toBe(
-      'stdin:3: longer than 16 MiB; expected one paper a record',
+    expect(await refusal(collect('-', { input: Readable.from(chunks()) }), 'IO')).toBe(
+      'stdin: cannot be read (EIO)',
     );
   });
-});
 
-describe('what is no file of papers', () => {
   it('is refused by name', async () => {
     expect(await refusal(collect(path('missing.jsonl')))).toBe('missing.jsonl: no such file');
     mkdirSync(path('folder'));
