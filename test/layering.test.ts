@@ -15,6 +15,7 @@ function allowed(place: string): string[] {
     case 'index.ts':
       return [...LINE, 'setup', 'engine.ts', ...shared];
     case 'setup':
+      return shared;
     case 'util':
       return ['errors.ts', 'util'];
     case 'engine.ts':

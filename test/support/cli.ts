@@ -74,8 +74,8 @@ export async function demoModel(): Promise<string> {
 
 async function once(name: string, done: () => boolean, work: () => Promise<unknown>): Promise<void> {
   if (done()) return;
-  const release = await lock(root, {
-    lockfilePath: `${name}.lock`,
+  const release = await lock(name, {
+    realpath: false,
     retries: { retries: 600, minTimeout: 100, maxTimeout: 100 },
   });
   try {
