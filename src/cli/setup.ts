@@ -33,17 +33,20 @@ async function runSetup({ libtorch, force, json }: SetupFlags, signal: AbortSign
   const { Progress } = await import('../util/progress.js');
   let progress: Progress | undefined;
   const log = (line: string) => (progress ? progress.note(line) : process.stderr.write(`${line}\n`));
+  const show = (title: string, unit: string, done: number, total: number) => {
+    progress ??= new Progress(title, total > 0 ? { unit, total } : { unit });
+    progress.update(done);
+    if (done !== total) return;
+    progress.stop();
+    progress = undefined;
+  };
   const result = await setup({
     libtorch,
     force,
     signal,
     log,
-    onProgress: ({ file, received, total }) => {
-      progress ??= new Progress(file, total > 0 ? { unit: 'bytes', total } : { unit: 'bytes' });
-      progress.update(received);
-      if (received === total) progress.stop();
-      if (received === total) progress = undefined;
-    },
+    onProgress: ({ file, received, total }) => show(file, 'bytes', received, total),
+    onBuildProgress: ({ done, total }) => show('building', 'steps', done, total),
   }).finally(() => progress?.stop());
   const { version, variant, folder } = result.libtorch;
   log(`${result.built ? 'Built' : 'Up to date'}: LibTorch ${version} (${variant}) in ${folder}`);

@@ -16,11 +16,17 @@ import { type AddonReport, smokeTest } from './smoke.js';
 const BYTES_PER_JOB = 2e9;
 const SHOWN_LINES = 20;
 
+export interface BuildProgress {
+  done: number;
+  /** Files with ninja, 100 with make. */
+  total: number;
+}
+
 export interface BuildOptions {
   env: Environment;
   log: (line: string) => void;
-  /** Every line the builder prints. */
-  onLine?: ((line: string) => void) | undefined;
+  /** How far the builder says it is; node-gyp does not say. */
+  onProgress?: ((progress: BuildProgress) => void) | undefined;
   signal?: AbortSignal | undefined;
   root?: string | undefined;
 }
@@ -116,25 +122,32 @@ function jobs(): string {
   return String(Math.max(1, Math.min(availableParallelism(), Math.floor(totalmem() / BYTES_PER_JOB))));
 }
 
-function runCmake(libtorch: string, root: string, { env, onLine, signal }: BuildOptions): Promise<RunResult> {
-  const program = join(
-    dirname(createRequire(import.meta.url).resolve('cmake-js/package.json')),
-    'bin',
-    'cmake-js',
-  );
-  const args = [program, 'build', '--directory', root, '--parallel', jobs(), `--CDLIBTORCH=${libtorch}`];
-  return run(process.execPath, args, { env: { ...env, LIBTORCH: libtorch }, cwd: root, onLine, signal });
+function runCmake(libtorch: string, root: string, options: BuildOptions): Promise<RunResult> {
+  const manifest = createRequire(import.meta.url).resolve('cmake-js/package.json');
+  const program = join(dirname(manifest), 'bin', 'cmake-js');
+  const args = ['build', '--directory', root, '--parallel', jobs(), `--CDLIBTORCH=${libtorch}`];
+  return runBuilder([program, ...args], libtorch, root, options);
 }
 
-function runNodeGyp(
-  libtorch: string,
-  root: string,
-  { env, onLine, signal }: BuildOptions,
-): Promise<RunResult> {
-  const args = [findNodeGyp(env)!, 'rebuild', '--directory', root, '--jobs', jobs()];
+function runNodeGyp(libtorch: string, root: string, options: BuildOptions): Promise<RunResult> {
+  const args = ['rebuild', '--directory', root, '--jobs', jobs()];
   // Node's own headers, where they came with it, save a download.
   const prefix = join(dirname(process.execPath), '..');
   if (existsSync(join(prefix, 'include', 'node', 'common.gypi'))) args.push('--nodedir', prefix);
+  return runBuilder([findNodeGyp(options.env)!, ...args], libtorch, root, options);
+}
+
+function runBuilder(
+  args: string[],
+  libtorch: string,
+  root: string,
+  { env, onProgress, signal }: BuildOptions,
+): Promise<RunResult> {
+  // ninja counts files, `[3/17]`; make behind CMake says `[ 17%]`.
+  const onLine = (line: string) => {
+    const [, done, total] = /^\[\s*(\d+)(?:%|\/(\d+))\] (?:Building|Linking)/.exec(line) ?? [];
+    if (done !== undefined) onProgress?.({ done: Number(done), total: Number(total ?? 100) });
+  };
   return run(process.execPath, args, { env: { ...env, LIBTORCH: libtorch }, cwd: root, onLine, signal });
 }
 

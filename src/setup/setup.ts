@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import { ArxivNativeError } from '../errors.js';
 import { type Archive, archiveFor } from './archive.js';
-import { buildAddon, isUpToDate } from './build.js';
+import { type BuildOptions, buildAddon, isUpToDate } from './build.js';
 import { type Candidate, findLocalLibtorch, type Surroundings } from './candidates.js';
 import { readStamp } from './diagnose.js';
 import { type FetchHooks, fetchLibtorch } from './fetch.js';
@@ -18,8 +18,7 @@ export interface SetupOptions extends FetchHooks {
   /** False: only what is on this machine. */
   mayFetch?: boolean | undefined;
   env?: Environment | undefined;
-  /** Every line of the builder. */
-  onLine?: ((line: string) => void) | undefined;
+  onBuildProgress?: BuildOptions['onProgress'];
 }
 
 export interface SetupResult {
@@ -36,7 +35,7 @@ export interface SetupResult {
  * @throws ArxivNativeError UNSUPPORTED, LIBTORCH (with every place looked at), ADDON, NETWORK, IO, CANCELLED
  */
 export async function setup(options: SetupOptions): Promise<SetupResult> {
-  const { force = false, mayFetch = true, log, signal, onLine } = options;
+  const { force = false, mayFetch = true, log, signal, onBuildProgress } = options;
   const facts = platformFacts();
   requireSupportedPlatform(facts);
   const env = { ...(options.env ?? process.env) };
@@ -46,7 +45,7 @@ export async function setup(options: SetupOptions): Promise<SetupResult> {
   const ready = force ? undefined : await readyAddon(env);
   if (ready) return { addon: addonPath(), libtorch: ready, built: false };
   const libtorch = await obtainLibtorch({ env, facts }, mayFetch, options);
-  await buildAddon(libtorch, { env, log, onLine, signal });
+  await buildAddon(libtorch, { env, log, signal, onProgress: onBuildProgress });
   return { addon: addonPath(), libtorch, built: true };
 }
 

@@ -2,7 +2,7 @@ import { cpSync, mkdirSync, readFileSync, rmSync, symlinkSync, utimesSync, write
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { type BuildOptions, buildAddon, isUpToDate } from '../../src/setup/build.js';
+import { type BuildOptions, type BuildProgress, buildAddon, isUpToDate } from '../../src/setup/build.js';
 import { readStamp } from '../../src/setup/diagnose.js';
 import type { Libtorch } from '../../src/setup/libtorch.js';
 import { addonPath, PACKAGE_ROOT } from '../../src/setup/paths.js';
@@ -47,9 +47,12 @@ describe('buildAddon', () => {
     const root = packageWith(ADDON);
     expect(await isUpToDate(root)).toBe(false);
     const log: string[] = [];
-    const report = await build(root, { log: line => log.push(line) });
+    const steps: BuildProgress[] = [];
+    const report = await build(root, { log: line => log.push(line), onProgress: step => steps.push(step) });
     expect(report).toEqual({ libtorchVersion: '2.13.0', builtWith: '2.13.0', devices: [] });
     expect(log.join('\n')).toContain(libtorch.folder);
+    expect(steps.length).toBeGreaterThan(0);
+    expect(steps.at(-1)!.done).toBe(steps.at(-1)!.total);
     expect(readStamp(root)).toMatchObject({ libtorch: libtorch.folder, version: '2.13.0', complete: true });
     expect(await isUpToDate(root)).toBe(true);
 
