@@ -6,4 +6,13 @@ export {
   type PredictOptions,
   Predictor,
 } from './serve/predictor.js';
-export { type TrainOptions, type TrainResult, train } from './train/train.js';
+export {
+  type EpochRecord,
+  type TrainEvent,
+  type TrainHooks,
+  type TrainingRecord,
+  type TrainOptions,
+  type TrainPlan,
+  type TrainResult,
+  train,
+} from './train/train.js';

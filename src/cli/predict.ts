@@ -50,7 +50,7 @@ export function register(program: Command): void {
     )
     .option('--output <file>', 'write there instead of to standard output')
     .option('--force', 'replace the output file if it exists')
-    .option('--json', 'one JSON document on standard output and nothing else there; errors too')
+    .option('--json', 'JSON on standard output and nothing else there; errors too')
     .option('--top-k <n>', 'only the n most probable categories, the first one first', positiveInteger)
     .addOption(
       new Option('--on-error <what>', 'what to do about a bad line of the input')
