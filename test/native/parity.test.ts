@@ -113,8 +113,8 @@ describe.each(readdirSync(FOLDER))('parity with PyTorch: %s', name => {
     const expected = (await readExpected(folder)).get('logits')!;
     const logits = await (await createModel('bf16')).predict(first);
     const difference = largestDifference(logits, expected);
-    // Which operations are rounded differs from PyTorch's autocast, so its distance is a measure, not a bound.
-    expect(difference).toBeLessThanOrEqual(3 * parity.bf16Deviation);
+    // PyTorch's autocast keeps more of the sums in float32, so its distance is a measure, not a bound.
+    expect(difference).toBeLessThanOrEqual(4 * parity.bf16Deviation);
     expect(difference).toBeGreaterThan(0);
   });
 });
