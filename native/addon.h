@@ -43,6 +43,7 @@ class Environment {
   };
   struct Failure {
     std::string code, message;
+    int system_error = 0;
   };
   struct Pending {
     Napi::Promise::Deferred deferred;
@@ -69,6 +70,7 @@ class Environment {
   uint64_t next_ = 0;
 };
 
-Napi::Error make_error(Napi::Env env, const std::string& code, const std::string& message);
+// A JavaScript Error with `code` and, after a failed system call, `errno`.
+Napi::Error make_error(Napi::Env env, const std::string& code, const std::string& message, int system_error = 0);
 
 }  // namespace arxiv

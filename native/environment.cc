@@ -4,9 +4,10 @@
 
 namespace arxiv {
 
-Napi::Error make_error(Napi::Env env, const std::string& code, const std::string& message) {
+Napi::Error make_error(Napi::Env env, const std::string& code, const std::string& message, int system_error) {
   Napi::Error error = Napi::Error::New(env, message);
   error.Set("code", code);
+  if (system_error != 0) error.Set("errno", Napi::Number::New(env, system_error));
   return error;
 }
 
@@ -60,7 +61,7 @@ std::optional<Environment::Failure> Environment::attempt(const std::function<voi
     work(cancellation);
     return std::nullopt;
   } catch (const Error& error) {
-    return Failure{error.code(), error.what()};
+    return Failure{error.code(), error.what(), error.system_error()};
   } catch (const std::bad_alloc&) {
     return Failure{"OUT_OF_MEMORY", "out of memory"};
   } catch (const c10::OutOfMemoryError& error) {
@@ -88,7 +89,7 @@ void Environment::settle() {
     Pending pending = std::move(found->second);
     pending_.erase(found);
     if (failure) {
-      pending.deferred.Reject(make_error(env_, failure->code, failure->message).Value());
+      pending.deferred.Reject(make_error(env_, failure->code, failure->message, failure->system_error).Value());
       continue;
     }
     try {

@@ -101,10 +101,9 @@ double Model::accumulate(const TrainBatch& batch, const Cancellation& cancellati
     pass.training = true;
     pass.key = mix(key, static_cast<uint64_t>(first));
     pass.cancellation = &cancellation;
-    if (!device_.is_cpu()) {
-      at::Generator generator = at::globalContext().defaultGenerator(device_);
-      generator.set_current_seed(pass.key);
-    }
+    // For the dropout that LibTorch draws.
+    at::Generator generator = at::globalContext().defaultGenerator(device_);
+    generator.set_current_seed(pass.key);
     Pack packed = pack(batch, first * each, n * each, options_.encoder, device_);
     at::Tensor labels =
         at::tensor(std::vector<int64_t>(batch.labels.begin() + first, batch.labels.begin() + first + n)).to(device_);

@@ -17,9 +17,11 @@ namespace {
 class File {
  public:
   File(const std::string& path, int flags) : path_(path), descriptor_(::open(path.c_str(), flags | O_CLOEXEC, 0644)) {
-    if (descriptor_ < 0) fail("cannot open");
+    if (descriptor_ < 0) fail("opening");
   }
-  ~File() { close(); }
+  ~File() {
+    if (descriptor_ >= 0) ::close(descriptor_);
+  }
   File(const File&) = delete;
   File& operator=(const File&) = delete;
 
@@ -27,7 +29,7 @@ class File {
     while (bytes > 0) {
       ssize_t n = ::pread(descriptor_, to, static_cast<size_t>(bytes), offset);
       if (n < 0 && errno == EINTR) continue;
-      if (n < 0) fail("cannot read");
+      if (n < 0) fail("reading");
       if (n == 0) throw bad_model(path_ + ": truncated in " + name);
       to += n, bytes -= n, offset += n;
     }
@@ -37,24 +39,17 @@ class File {
     while (bytes > 0) {
       ssize_t n = ::write(descriptor_, from, static_cast<size_t>(bytes));
       if (n < 0 && errno == EINTR) continue;
-      if (n < 0) fail("cannot write");
+      if (n < 0) fail("writing");
       from += n, bytes -= n;
     }
   }
 
   void flush() {
-    if (::fsync(descriptor_) != 0) fail("cannot flush");
-  }
-
-  void close() {
-    if (descriptor_ >= 0) ::close(descriptor_);
-    descriptor_ = -1;
+    if (::fsync(descriptor_) != 0) fail("writing");
   }
 
  private:
-  [[noreturn]] void fail(const std::string& what) {
-    throw Error("IO", path_ + ": " + what + ": " + std::strerror(errno));
-  }
+  [[noreturn]] void fail(const std::string& doing) { throw Error("IO", doing + " " + path_, errno); }
 
   std::string path_;
   int descriptor_;
@@ -130,21 +125,16 @@ void read_tensor(const TensorSource& source, at::Tensor& target) {
 
 void write_safetensors(const std::string& path, const std::vector<std::pair<std::string, at::Tensor>>& tensors,
                        const Metadata& metadata) {
-  try {
-    File file(path, O_WRONLY | O_CREAT | O_TRUNC);
-    std::string text = header(tensors, metadata);
-    uint64_t length = text.size();
-    file.write(reinterpret_cast<const char*>(&length), sizeof length);
-    file.write(text.data(), static_cast<int64_t>(text.size()));
-    for (const auto& [name, tensor] : tensors) {
-      at::Tensor data = tensor.to(at::kCPU, at::kFloat).contiguous();
-      file.write(static_cast<const char*>(data.const_data_ptr()), data.numel() * 4);
-    }
-    file.flush();
-  } catch (const Error&) {
-    ::unlink(path.c_str());
-    throw;
+  File file(path, O_WRONLY | O_CREAT | O_TRUNC);
+  std::string text = header(tensors, metadata);
+  uint64_t length = text.size();
+  file.write(reinterpret_cast<const char*>(&length), sizeof length);
+  file.write(text.data(), static_cast<int64_t>(text.size()));
+  for (const auto& [name, tensor] : tensors) {
+    at::Tensor data = tensor.to(at::kCPU, at::kFloat).contiguous();
+    file.write(static_cast<const char*>(data.const_data_ptr()), data.numel() * 4);
   }
+  file.flush();
 }
 
 }  // namespace arxiv

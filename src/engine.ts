@@ -1,9 +1,11 @@
 import { createRequire } from 'node:module';
+import { getSystemErrorName } from 'node:util';
 import { isMainThread } from 'node:worker_threads';
 import { ArxivNativeError } from './errors.js';
 import type { EngineModel, ModelOptions, NativeAddon, Precision } from './native.js';
 import { diagnose } from './setup/diagnose.js';
 import { addonPath } from './setup/paths.js';
+import { fileError } from './util/files.js';
 
 let engine: NativeAddon | undefined;
 
@@ -57,9 +59,10 @@ async function attempt<T>(job: () => Promise<T>, options?: ModelOptions): Promis
   try {
     return await job();
   } catch (error) {
-    const { code, message } = error as Error & { code?: ArxivNativeError['code'] };
+    const { code, errno, message } = error as Error & { code?: ArxivNativeError['code']; errno?: number };
     // A TypeError is the marshalling's: a mistake of ours, whose stack should be seen.
     if (code === undefined || error instanceof TypeError) throw error;
+    if (errno) throw fileError({ code: getSystemErrorName(-errno), message: 'the system refused' }, message);
     const remedy = code === 'OUT_OF_MEMORY' ? memoryRemedy(options) : undefined;
     throw new ArxivNativeError(code, message, { ...(remedy && { remedy }), cause: error });
   }

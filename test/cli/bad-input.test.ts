@@ -274,7 +274,7 @@ describe('a full disk', () => {
         join(scratch, 'model'),
       ]),
       1,
-      /model\.safetensors.*File too large/,
+      /model\.safetensors.* failed: the file is larger than the limit/,
     );
   });
 
