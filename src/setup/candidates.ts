@@ -3,7 +3,7 @@ import { realpath } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ArxivNativeError } from '../errors.js';
 import { driverVariant } from './archive.js';
-import { judgeLibtorch, LIBTORCH_VERSION, type Libtorch, readVersion } from './libtorch.js';
+import { judgeLibtorch, LIBTORCH_VERSION, type Libtorch, outsideRange, readVersion } from './libtorch.js';
 import { cacheFolder, type Environment } from './paths.js';
 import type { PlatformFacts } from './platform.js';
 import { findPythons, torchOfPython } from './python.js';
@@ -12,6 +12,8 @@ import { findPythons, torchOfPython } from './python.js';
 export interface Surroundings {
   env: Environment;
   facts: PlatformFacts;
+  /** Where the distribution installs; /usr if absent. */
+  system?: string | undefined;
 }
 
 /** One place that was looked at. */
@@ -51,7 +53,7 @@ export async function* localCandidates(around: Surroundings): AsyncGenerator<Can
     if (!seen.has(real)) yield await judge('Python', `${python} (${folder})`, around, folder);
     seen.add(real);
   }
-  if (facts.platform === 'linux') yield* systemCandidates();
+  if (facts.platform === 'linux') yield* systemCandidates(around.system ?? '/usr');
 }
 
 async function judge(
@@ -66,12 +68,12 @@ async function judge(
     : { place, where, reason: judgement.reason };
 }
 
-/** Distributions build LibTorch without oneDNN or a fast BLAS, many times slower: never taken without being asked. */
-async function* systemCandidates(): AsyncGenerator<Candidate> {
-  const version = await readVersion('/usr');
+/** Distributions build LibTorch without oneDNN or a fast BLAS, many times slower: named, never taken. */
+async function* systemCandidates(prefix: string): AsyncGenerator<Candidate> {
+  const version = await readVersion(prefix);
   if (version === undefined) return;
-  const reason = `version ${version} of the distribution lacks the fast kernels (LIBTORCH=/usr would take it if its version is supported)`;
-  yield { place: 'system', where: '/usr', reason };
+  const slow = `version ${version} of the distribution lacks the fast kernels of PyTorch's builds`;
+  yield { place: 'system', where: prefix, reason: outsideRange(version) ?? slow };
 }
 
 /** The first fit LibTorch on this machine, and every place that was looked at on the way. */

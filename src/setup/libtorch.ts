@@ -75,7 +75,8 @@ export async function readVersion(folder: string): Promise<string | undefined> {
   return undefined;
 }
 
-function outsideRange(version: string): string | undefined {
+/** Why this version is not supported, undefined if it is. */
+export function outsideRange(version: string): string | undefined {
   const [major = 0, minor = 0] = version.split('.').map(Number);
   if (major < OLDEST[0] || (major === OLDEST[0] && minor < OLDEST[1])) {
     return `version ${version} is too old: ${OLDEST.join('.')} is the first that is supported`;

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { homedir } from 'node:os';
-import { delimiter, join } from 'node:path';
+import { delimiter, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -15,7 +15,7 @@ export function addonPath(root: string = PACKAGE_ROOT): string {
 
 /** Where this project keeps what it downloads: ARXIV_NATIVE_CACHE, or the platform's place for caches. */
 export function cacheFolder(env: Environment, platform: string): string {
-  if (env.ARXIV_NATIVE_CACHE) return env.ARXIV_NATIVE_CACHE;
+  if (env.ARXIV_NATIVE_CACHE) return resolve(env.ARXIV_NATIVE_CACHE);
   if (platform === 'darwin') return join(homeOf(env), 'Library', 'Caches', 'arxiv-native');
   return join(env.XDG_CACHE_HOME || join(homeOf(env), '.cache'), 'arxiv-native');
 }

@@ -12,8 +12,9 @@ import { bareMachine, fakeLibtorch, temporaryFolder, writeProgram } from './fake
 
 async function all(around: Surroundings): Promise<Candidate[]> {
   const candidates: Candidate[] = [];
-  for await (const candidate of localCandidates(around)) candidates.push(candidate);
-  return candidates.filter(({ place }) => place !== 'system');
+  for await (const candidate of localCandidates({ ...around, system: '/nowhere' }))
+    candidates.push(candidate);
+  return candidates;
 }
 
 /** Answers what it is asked for torch's folder, as the real one does. */
@@ -77,6 +78,16 @@ describe('the search on this machine', () => {
     const { found, looked } = await findLocalLibtorch(machine);
     expect(found).toBeUndefined();
     expect(looked.find(({ place }) => place === 'cache')?.reason).toContain('no include/');
+  });
+
+  it.runIf(process.platform === 'linux').each([
+    ['1.13.0', 'too old'],
+    ['2.6.0', 'lacks the fast kernels'],
+  ])('names the distribution’s own, %s, and passes it over: %s', async (version, reason) => {
+    const machine = { ...bareMachine(), system: fakeLibtorch(temporaryFolder(), { version }) };
+    const { found, looked } = await findLocalLibtorch(machine);
+    expect(found).toBeUndefined();
+    expect(looked.at(-1)).toMatchObject({ place: 'system', reason: expect.stringContaining(reason) });
   });
 
   it.runIf(process.platform === 'linux' && process.arch === 'x64')(
