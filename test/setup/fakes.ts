@@ -1,15 +1,16 @@
 import { execFileSync } from 'node:child_process';
 import { chmodSync, cpSync, mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { crc32 } from 'node:zlib';
+import { inject } from 'vitest';
 import type { Surroundings } from '../../src/setup/candidates.js';
 import { platformFacts } from '../../src/setup/platform.js';
 
 const EXTENSION = process.platform === 'darwin' ? 'dylib' : 'so';
 
+/** Removed when the run ends. */
 export function temporaryFolder(): string {
-  return mkdtempSync(join(tmpdir(), 'arxiv-native-setup-'));
+  return mkdtempSync(join(inject('sharedFolder'), 'setup-'));
 }
 
 export function writeTree(folder: string, files: Record<string, string | Buffer>): void {
