@@ -9,8 +9,8 @@
 #include <mutex>
 #include <optional>
 #include <string>
-#include <utility>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "engine.h"
@@ -27,11 +27,13 @@ class Environment {
   // Queues `work` for the engine thread; its result, through `convert`, settles the promise on this thread.
   // `cancel`, a Uint8Array or undefined, is watched while the job waits and runs.
   template <typename T>
-  Napi::Promise submit(std::function<T(const Cancellation&)> work, std::function<Napi::Value(Napi::Env, T&)> convert,
-                       Napi::Value cancel) {
+  Napi::Promise submit(std::function<T(const Cancellation&)> work,
+                       std::function<Napi::Value(Napi::Env, T&)> convert, Napi::Value cancel) {
     auto outcome = std::make_shared<Outcome<T>>();
-    return queue([work = std::move(work), outcome](const Cancellation& c) { outcome->value.emplace(work(c)); },
-                 [convert = std::move(convert), outcome](Napi::Env env) { return convert(env, *outcome->value); }, cancel);
+    return queue(
+        [work = std::move(work), outcome](const Cancellation& c) { outcome->value.emplace(work(c)); },
+        [convert = std::move(convert), outcome](Napi::Env env) { return convert(env, *outcome->value); },
+        cancel);
   }
 
   Napi::FunctionReference model_constructor;
@@ -57,11 +59,12 @@ class Environment {
     std::atomic<bool> closing{false};
   };
 
-  Napi::Promise queue(std::function<void(const Cancellation&)> work, std::function<Napi::Value(Napi::Env)> convert,
-                      Napi::Value cancel);
+  Napi::Promise queue(std::function<void(const Cancellation&)> work,
+                      std::function<Napi::Value(Napi::Env)> convert, Napi::Value cancel);
   void settle();
   void close();
-  static std::optional<Failure> attempt(const std::function<void(const Cancellation&)>& work, const Cancellation& c);
+  static std::optional<Failure> attempt(const std::function<void(const Cancellation&)>& work,
+                                        const Cancellation& c);
 
   Napi::Env env_;
   Napi::ThreadSafeFunction notify_;
@@ -71,6 +74,7 @@ class Environment {
 };
 
 // A JavaScript Error with `code` and, after a failed system call, `errno`.
-Napi::Error make_error(Napi::Env env, const std::string& code, const std::string& message, int system_error = 0);
+Napi::Error make_error(Napi::Env env, const std::string& code, const std::string& message,
+                       int system_error = 0);
 
 }  // namespace arxiv

@@ -5,15 +5,16 @@
 
 namespace arxiv {
 
-at::Tensor attend(const at::Tensor& query, const at::Tensor& key, const at::Tensor& value, const at::Tensor& keys,
-                  double dropout_probability, Pass& pass) {
+at::Tensor attend(const at::Tensor& query, const at::Tensor& key, const at::Tensor& value,
+                  const at::Tensor& keys, double dropout_probability, Pass& pass) {
   double p = pass.training ? dropout_probability : 0;
   at::Tensor context;
   if (p > 0 && query.is_cpu()) {
     // LibTorch's CPU kernels know no dropout; its fallback draws Bernoulli numbers one by one.
     at::Tensor scaled = query / std::sqrt(static_cast<double>(query.size(-1)));
     at::Tensor scores = at::matmul(scaled, key.transpose(-2, -1));
-    if (keys.defined()) scores = scores.masked_fill(keys.logical_not(), -std::numeric_limits<float>::infinity());
+    if (keys.defined())
+      scores = scores.masked_fill(keys.logical_not(), -std::numeric_limits<float>::infinity());
     context = at::matmul(dropout(scores.softmax(-1), p, pass), value);
   } else {
     std::optional<at::Tensor> mask = keys.defined() ? std::optional<at::Tensor>(keys) : std::nullopt;

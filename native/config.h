@@ -1,4 +1,5 @@
-// Plain descriptions of a model and its batches, as they arrive from TypeScript (src/native.ts says what each means).
+// Plain descriptions of a model and its batches, as they arrive from TypeScript (src/native.ts says what each
+// means).
 #pragma once
 
 #include <cstdint>

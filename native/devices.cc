@@ -56,7 +56,8 @@ class Driver {
     auto name = function<int(char*, int, int)>("cuDeviceGetName");
     auto memory = function<int(size_t*, int)>("cuDeviceTotalMem_v2");
     int device = 0, major = 0, minor = 0;
-    if (!init || !get || !attribute || !name || !memory || init(0) != 0 || get(&device, index) != 0) return info;
+    if (!init || !get || !attribute || !name || !memory || init(0) != 0 || get(&device, index) != 0)
+      return info;
     constexpr int kMajor = 75, kMinor = 76;  // CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR, _MINOR
     attribute(&major, kMajor, device);
     attribute(&minor, kMinor, device);
@@ -64,7 +65,8 @@ class Driver {
     name(text, sizeof text, device);
     size_t bytes = 0;
     memory(&bytes, device);
-    info.description = std::string(text) + ", compute capability " + std::to_string(major) + "." + std::to_string(minor);
+    info.description =
+        std::string(text) + ", compute capability " + std::to_string(major) + "." + std::to_string(minor);
     info.memory = static_cast<double>(bytes);
     if (major >= 8) info.precisions.push_back("bf16");
     return info;
@@ -89,7 +91,8 @@ std::vector<DeviceInfo> devices() {
   }
   if (at::globalContext().hasMPS()) {
     bool bf16 = at::detail::getMPSHooks().isOnMacOSorNewer(14, 0);
-    all.push_back({"mps", "Apple GPU", bf16 ? std::vector<std::string>{"fp32", "bf16"} : std::vector<std::string>{"fp32"}, 0});
+    all.push_back({"mps", "Apple GPU",
+                   bf16 ? std::vector<std::string>{"fp32", "bf16"} : std::vector<std::string>{"fp32"}, 0});
   }
   return all;
 }
@@ -108,8 +111,8 @@ std::string built_version() { return TORCH_VERSION; }
 
 void configure_process() {
 #ifdef __GLIBC__
-  // Activations are freed and allocated again at every step; returning them to the system costs a page fault for each
-  // 4 KiB on the way back.
+  // Activations are freed and allocated again at every step; returning them to the system costs a page fault
+  // for each 4 KiB on the way back.
   mallopt(M_MMAP_THRESHOLD, 1 << 30);
   mallopt(M_TRIM_THRESHOLD, 1 << 30);
   mallopt(M_ARENA_MAX, 1);

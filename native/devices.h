@@ -7,7 +7,8 @@
 
 namespace arxiv {
 
-// What this process can compute on, the CPU first. A precision is listed where the hardware has it, never emulated.
+// What this process can compute on, the CPU first. A precision is listed where the hardware has it, never
+// emulated.
 std::vector<DeviceInfo> devices();
 
 // The LibTorch that is loaded, and the one this file was compiled against.

@@ -49,8 +49,8 @@ inline void store(float* out, float x) { *out = x; }
 inline void store(uint16_t* out, float x) { *out = narrow(x); }
 
 template <typename T>
-inline __attribute__((always_inline)) void apply(const T* x, const T* residual, T* out, int64_t begin, int64_t end,
-                                                 Stream s) {
+inline __attribute__((always_inline)) void apply(const T* x, const T* residual, T* out, int64_t begin,
+                                                 int64_t end, Stream s) {
   if (residual) {
     for (int64_t i = begin; i < end; i++) {
       float factor = hash(static_cast<uint32_t>(i), s.key0, s.key1) >= s.threshold ? s.scale : 0.0f;
@@ -64,18 +64,19 @@ inline __attribute__((always_inline)) void apply(const T* x, const T* residual, 
   }
 }
 
-VECTORIZED void apply_float(const float* x, const float* residual, float* out, int64_t begin, int64_t end, Stream s) {
+VECTORIZED void apply_float(const float* x, const float* residual, float* out, int64_t begin, int64_t end,
+                            Stream s) {
   apply(x, residual, out, begin, end, s);
 }
 
-VECTORIZED void apply_bfloat16(const uint16_t* x, const uint16_t* residual, uint16_t* out, int64_t begin, int64_t end,
-                               Stream s) {
+VECTORIZED void apply_bfloat16(const uint16_t* x, const uint16_t* residual, uint16_t* out, int64_t begin,
+                               int64_t end, Stream s) {
   apply(x, residual, out, begin, end, s);
 }
 
 Stream stream(double p, uint64_t key) {
-  return {static_cast<uint32_t>(key), static_cast<uint32_t>(key >> 32), static_cast<uint32_t>(p * 4294967296.0),
-          static_cast<float>(1.0 / (1.0 - p))};
+  return {static_cast<uint32_t>(key), static_cast<uint32_t>(key >> 32),
+          static_cast<uint32_t>(p * 4294967296.0), static_cast<float>(1.0 / (1.0 - p))};
 }
 
 at::Tensor run(const at::Tensor& input, const std::optional<at::Tensor>& added, double p, uint64_t key) {
@@ -101,8 +102,8 @@ using torch::autograd::Variable;
 using torch::autograd::variable_list;
 
 struct CounterDropout : torch::autograd::Function<CounterDropout> {
-  static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const std::optional<at::Tensor>& residual,
-                            double p, int64_t key) {
+  static at::Tensor forward(AutogradContext* context, const at::Tensor& x,
+                            const std::optional<at::Tensor>& residual, double p, int64_t key) {
     context->saved_data["p"] = p;
     context->saved_data["key"] = key;
     context->saved_data["residual"] = residual.has_value();

@@ -1,6 +1,6 @@
 // Dropout with counter-based random numbers: element i of call n of step s is kept or dropped by a hash of
-// (seed, s, n, i). Nothing is stored for the backward pass, the result does not depend on the number of threads, and
-// a run resumes from the step's number alone.
+// (seed, s, n, i). Nothing is stored for the backward pass, the result does not depend on the number of
+// threads, and a run resumes from the step's number alone.
 #pragma once
 
 #include <ATen/ATen.h>
@@ -23,7 +23,8 @@ struct Pass {
 
 uint64_t mix(uint64_t a, uint64_t b);
 
-// x with each element zeroed with probability p and the others scaled by 1 / (1 - p), plus `residual` if defined.
+// x with each element zeroed with probability p and the others scaled by 1 / (1 - p), plus `residual` if
+// defined.
 at::Tensor dropout(const at::Tensor& x, double p, Pass& pass, const at::Tensor& residual = {});
 
 }  // namespace arxiv

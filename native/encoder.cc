@@ -15,8 +15,8 @@ at::Tensor activate(const at::Tensor& x, const std::string& name) {
   return at::gelu(x, name == "gelu_tanh" ? "tanh" : "none");
 }
 
-Encoder::Encoder(const EncoderShape& shape, int64_t frozen_layers, bool freeze_embeddings, bool embeddings_in_head_group,
-                 Parameters& parameters, at::ScalarType compute)
+Encoder::Encoder(const EncoderShape& shape, int64_t frozen_layers, bool freeze_embeddings,
+                 bool embeddings_in_head_group, Parameters& parameters, at::ScalarType compute)
     : shape_(shape), compute_(compute) {
   int64_t hidden = shape.hidden_size;
   auto group = embeddings_in_head_group ? ParameterGroup::kHead : ParameterGroup::kEncoder;
@@ -24,7 +24,8 @@ Encoder::Encoder(const EncoderShape& shape, int64_t frozen_layers, bool freeze_e
 
   // Embeddings stay in float32 whatever the precision: a frequent token's gradient is a sum of many rows.
   auto add = [&](std::vector<std::string> names, std::vector<int64_t> sizes, Initializer initializer) {
-    return &parameters.add({std::move(names), std::move(sizes), group, trainable, std::move(initializer), true});
+    return &parameters.add(
+        {std::move(names), std::move(sizes), group, trainable, std::move(initializer), true});
   };
   auto embedding = [&](const std::string& name, int64_t rows) {
     return add({"embeddings." + name + ".weight"}, {rows, hidden}, normal(shape.initializer_range));
@@ -49,9 +50,10 @@ Encoder::Encoder(const EncoderShape& shape, int64_t frozen_layers, bool freeze_e
                     &parameters.add({biases, {out}, group, trainable, constant(0)})};
     };
     auto norm = [&](const std::string& name) {
-      return LayerNorm{&parameters.add({{prefix + name + ".weight"}, {hidden}, group, trainable, constant(1)}),
-                       &parameters.add({{prefix + name + ".bias"}, {hidden}, group, trainable, constant(0)}),
-                       shape.layer_norm_eps};
+      return LayerNorm{
+          &parameters.add({{prefix + name + ".weight"}, {hidden}, group, trainable, constant(1)}),
+          &parameters.add({{prefix + name + ".bias"}, {hidden}, group, trainable, constant(0)}),
+          shape.layer_norm_eps};
     };
     const std::string self = "attention.self.";
     Layer layer;
@@ -71,7 +73,8 @@ at::Tensor Encoder::embed(const Pack& pack, Pass& pass) const {
   return dropout(embedding_norm_(x), shape_.hidden_dropout, pass).to(compute_);
 }
 
-at::Tensor Encoder::self_attention(const Layer& layer, const at::Tensor& x, const Pack& pack, Pass& pass) const {
+at::Tensor Encoder::self_attention(const Layer& layer, const at::Tensor& x, const Pack& pack,
+                                   Pass& pass) const {
   std::vector<int64_t> tokens;
   for (const auto& group : pack.groups) tokens.push_back(group.tokens);
   std::vector<at::Tensor> chunks = layer.query_key_value(x).split_with_sizes(tokens), contexts;
@@ -80,8 +83,10 @@ at::Tensor Encoder::self_attention(const Layer& layer, const at::Tensor& x, cons
     int64_t rows = group.sequences * group.length;
     at::Tensor rectangle = group.rows.defined() ? place_rows(chunks[g], group.rows, rows) : chunks[g];
     // sequences × length × 3 × heads × d, to 3 times sequences × heads × length × d
-    at::Tensor qkv = rectangle.view({group.sequences, group.length, 3, shape_.attention_heads, -1}).permute({2, 0, 3, 1, 4});
-    at::Tensor context = attend(qkv[0], qkv[1], qkv[2], group.keys, shape_.attention_dropout, pass).view({rows, -1});
+    at::Tensor qkv = rectangle.view({group.sequences, group.length, 3, shape_.attention_heads, -1})
+                         .permute({2, 0, 3, 1, 4});
+    at::Tensor context =
+        attend(qkv[0], qkv[1], qkv[2], group.keys, shape_.attention_dropout, pass).view({rows, -1});
     contexts.push_back(group.rows.defined() ? take_rows(context, group.rows) : context);
   }
   return contexts.size() == 1 ? contexts[0] : at::cat(contexts);

@@ -25,8 +25,8 @@ at::Tensor activate(const at::Tensor& x, const std::string& name);
 class Encoder {
  public:
   // `frozen_layers` counts from the input.
-  Encoder(const EncoderShape& shape, int64_t frozen_layers, bool freeze_embeddings, bool embeddings_in_head_group,
-          Parameters& parameters, at::ScalarType compute);
+  Encoder(const EncoderShape& shape, int64_t frozen_layers, bool freeze_embeddings,
+          bool embeddings_in_head_group, Parameters& parameters, at::ScalarType compute);
 
   // Last hidden states, tokens × hidden size, in the pack's order.
   at::Tensor operator()(const Pack& pack, Pass& pass) const;

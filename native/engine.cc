@@ -27,7 +27,8 @@ bool Engine::submit(const void* owner, std::function<void()> job) {
 void Engine::drop(const void* owner) {
   std::deque<Job> dropped;
   std::unique_lock<std::mutex> lock(mutex_);
-  auto mine = std::stable_partition(queue_.begin(), queue_.end(), [&](const Job& job) { return job.owner != owner; });
+  auto mine =
+      std::stable_partition(queue_.begin(), queue_.end(), [&](const Job& job) { return job.owner != owner; });
   std::move(mine, queue_.end(), std::back_inserter(dropped));
   queue_.erase(mine, queue_.end());
   idle_.wait(lock, [&] { return running_ != owner; });

@@ -1,7 +1,7 @@
 // The engine thread: the one thread of the process on which LibTorch works.
 //
-// LibTorch keeps grad mode, OpenMP teams and more per thread, so every job of every Node environment runs here, in
-// the order of submission.
+// LibTorch keeps grad mode, OpenMP teams and more per thread, so every job of every Node environment runs
+// here, in the order of submission.
 #pragma once
 
 #include <atomic>
@@ -17,8 +17,11 @@ namespace arxiv {
 // Asks whether the running job should be abandoned. Called between layers.
 class Cancellation {
  public:
-  Cancellation(const volatile uint8_t* flag, const std::atomic<bool>* closing) : flag_(flag), closing_(closing) {}
-  bool requested() const { return (flag_ && *flag_) || (closing_ && closing_->load(std::memory_order_relaxed)); }
+  Cancellation(const volatile uint8_t* flag, const std::atomic<bool>* closing)
+      : flag_(flag), closing_(closing) {}
+  bool requested() const {
+    return (flag_ && *flag_) || (closing_ && closing_->load(std::memory_order_relaxed));
+  }
   void check() const;
 
  private:

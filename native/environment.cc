@@ -13,7 +13,8 @@ Napi::Error make_error(Napi::Env env, const std::string& code, const std::string
 
 Environment::Environment(Napi::Env env) : env_(env) {
   notify_ = Napi::ThreadSafeFunction::New(
-      env, Napi::Function::New(env, [](const Napi::CallbackInfo& info) { Environment::of(info.Env()).settle(); }),
+      env,
+      Napi::Function::New(env, [](const Napi::CallbackInfo& info) { Environment::of(info.Env()).settle(); }),
       "arxiv-native", 0, 1);
   notify_.Unref(env);
   // Registered after the thread-safe function's own hook, so it runs before that one closes it.
@@ -89,7 +90,8 @@ void Environment::settle() {
     Pending pending = std::move(found->second);
     pending_.erase(found);
     if (failure) {
-      pending.deferred.Reject(make_error(env_, failure->code, failure->message, failure->system_error).Value());
+      pending.deferred.Reject(
+          make_error(env_, failure->code, failure->message, failure->system_error).Value());
       continue;
     }
     try {

@@ -14,21 +14,26 @@ constexpr double kLayerNormEps = 1e-5;  // PyTorch's default, which the predeces
 
 Head::Head(const HeadShape& shape, int64_t hidden_size, Parameters& parameters) : shape_(shape) {
   auto add = [&](const std::string& name, std::vector<int64_t> sizes, Initializer initializer) {
-    return &parameters.add({{"head." + name}, std::move(sizes), ParameterGroup::kHead, true, std::move(initializer)});
+    return &parameters.add(
+        {{"head." + name}, std::move(sizes), ParameterGroup::kHead, true, std::move(initializer)});
   };
   auto linear = [&](const std::string& name, int64_t out, int64_t in) {
-    return Linear{add(name + ".weight", {out, in}, normal(kInitializerRange)), add(name + ".bias", {out}, constant(0))};
+    return Linear{add(name + ".weight", {out, in}, normal(kInitializerRange)),
+                  add(name + ".bias", {out}, constant(0))};
   };
   auto norm = [&](const std::string& name, int64_t size) {
-    return LayerNorm{add(name + ".weight", {size}, constant(1)), add(name + ".bias", {size}, constant(0)), kLayerNormEps};
+    return LayerNorm{add(name + ".weight", {size}, constant(1)), add(name + ".bias", {size}, constant(0)),
+                     kLayerNormEps};
   };
-  // As PyTorch initialises nn.MultiheadAttention: Xavier uniform in, Kaiming uniform (a = √5) out, biases zero.
+  // As PyTorch initialises nn.MultiheadAttention: Xavier uniform in, Kaiming uniform (a = √5) out, biases
+  // zero.
   auto attention = [&](const std::string& name) {
     double h = static_cast<double>(hidden_size);
-    return CrossAttention{add(name + ".in_proj_weight", {3 * hidden_size, hidden_size}, uniform(std::sqrt(6 / (4 * h)))),
-                          add(name + ".in_proj_bias", {3 * hidden_size}, constant(0)),
-                          {add(name + ".out_proj.weight", {hidden_size, hidden_size}, uniform(1 / std::sqrt(h))),
-                           add(name + ".out_proj.bias", {hidden_size}, constant(0))}};
+    return CrossAttention{
+        add(name + ".in_proj_weight", {3 * hidden_size, hidden_size}, uniform(std::sqrt(6 / (4 * h)))),
+        add(name + ".in_proj_bias", {3 * hidden_size}, constant(0)),
+        {add(name + ".out_proj.weight", {hidden_size, hidden_size}, uniform(1 / std::sqrt(h))),
+         add(name + ".out_proj.bias", {hidden_size}, constant(0))}};
   };
   if (shape.type == "cross-attention") {
     title_to_abstract_ = attention("cross_attn_title_to_abstract");
@@ -45,7 +50,8 @@ Head::Head(const HeadShape& shape, int64_t hidden_size, Parameters& parameters) 
   // Indices as in an nn.Sequential of Linear, LayerNorm, activation, Dropout.
   for (size_t i = 0; i < shape.hidden.size(); i++) {
     std::string index = std::to_string(4 * i), next = std::to_string(4 * i + 1);
-    fusion_.push_back({linear("fusion." + index, shape.hidden[i], width), norm("fusion." + next, shape.hidden[i])});
+    fusion_.push_back(
+        {linear("fusion." + index, shape.hidden[i], width), norm("fusion." + next, shape.hidden[i])});
     width = shape.hidden[i];
   }
   classifier_ = linear("fusion." + std::to_string(4 * shape.hidden.size()), shape.classes, width);
@@ -63,15 +69,18 @@ at::Tensor Head::pooled_pair(const at::Tensor& hidden, const Pack& pack, Pass& p
   Side titles = side(pack, 0, 2), abstracts = side(pack, 1, 2);
   at::Tensor title = take_rows(hidden, titles.tokens), abstract = take_rows(hidden, abstracts.tokens);
   if (shape_.type == "cross-attention") {
-    at::Tensor t = title_norm_(title + cross_attend(title_to_abstract_, title, titles, abstract, abstracts, pass));
-    at::Tensor a = abstract_norm_(abstract + cross_attend(abstract_to_title_, abstract, abstracts, title, titles, pass));
+    at::Tensor t =
+        title_norm_(title + cross_attend(title_to_abstract_, title, titles, abstract, abstracts, pass));
+    at::Tensor a =
+        abstract_norm_(abstract + cross_attend(abstract_to_title_, abstract, abstracts, title, titles, pass));
     title = t, abstract = a;
   }
   return at::cat({pool(title_scorer_, title, titles), pool(abstract_scorer_, abstract, abstracts)}, 1);
 }
 
-at::Tensor Head::cross_attend(const CrossAttention& attention, const at::Tensor& query, const Side& query_side,
-                              const at::Tensor& other, const Side& other_side, Pass& pass) const {
+at::Tensor Head::cross_attend(const CrossAttention& attention, const at::Tensor& query,
+                              const Side& query_side, const at::Tensor& other, const Side& other_side,
+                              Pass& pass) const {
   int64_t h = query.size(1), heads = shape_.attention_heads;
   const at::Tensor &weight = attention.in_weight->value, &bias = attention.in_bias->value;
   at::Tensor q = at::linear(query, weight.narrow(0, 0, h), bias.narrow(0, 0, h));
@@ -90,7 +99,8 @@ at::Tensor Head::cross_attend(const CrossAttention& attention, const at::Tensor&
 // Learned attention pooling: the mean of the sequence's states, weighted by the softmax of a linear score.
 at::Tensor Head::pool(const Linear& scorer, const at::Tensor& x, const Side& side) const {
   int64_t rows = side.sequences * side.length;
-  at::Tensor scores = place_rows(scorer(x).to(at::kFloat), side.rows, rows).view({side.sequences, side.length});
+  at::Tensor scores =
+      place_rows(scorer(x).to(at::kFloat), side.rows, rows).view({side.sequences, side.length});
   at::Tensor weights = scores.masked_fill(side.keys.logical_not(), -1e9).softmax(-1).to(x.scalar_type());
   at::Tensor states = place_rows(x, side.rows, rows).view({side.sequences, side.length, -1});
   return at::bmm(weights.unsqueeze(1), states).squeeze(1);

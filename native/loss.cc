@@ -16,8 +16,9 @@ double Loss::denominator(const std::vector<int32_t>& labels) const {
 at::Tensor Loss::operator()(const at::Tensor& logits, const at::Tensor& labels, double denominator) const {
   std::optional<at::Tensor> weights = weights_.defined() ? std::optional<at::Tensor>(weights_) : std::nullopt;
   bool focal = training_.loss == "focal";
-  at::Tensor loss = at::cross_entropy_loss(logits, labels, weights, focal ? at::Reduction::None : at::Reduction::Sum,
-                                           -100, training_.label_smoothing);
+  at::Tensor loss =
+      at::cross_entropy_loss(logits, labels, weights, focal ? at::Reduction::None : at::Reduction::Sum, -100,
+                             training_.label_smoothing);
   if (focal) loss = ((1 - (-loss).exp()).pow(training_.focal_gamma) * loss).sum();
   return loss / denominator;
 }

@@ -6,11 +6,12 @@
 
 namespace arxiv {
 
-// The loss of some papers as a share of their batch's: shares of a batch's parts add up to the loss of the whole.
+// The loss of some papers as a share of their batch's: shares of a batch's parts add up to the loss of the
+// whole.
 //
-// logits: float32, papers × classes; labels: int64. Cross-entropy with label smoothing and class weights is PyTorch's
-// (the mean weighted by the labels' weights); focal loss (Lin et al., 2017) is the mean of (1 - e^-c)^gamma · c, with c
-// each paper's weighted, smoothed cross-entropy.
+// logits: float32, papers × classes; labels: int64. Cross-entropy with label smoothing and class weights is
+// PyTorch's (the mean weighted by the labels' weights); focal loss (Lin et al., 2017) is the mean of (1 -
+// e^-c)^gamma · c, with c each paper's weighted, smoothed cross-entropy.
 class Loss {
  public:
   Loss(const TrainingShape& training, at::Device device);

@@ -90,19 +90,23 @@ class Fields {
 
 EncoderShape to_encoder(Napi::Value value) {
   Fields f(value, "encoder");
-  return {f.integer("vocabSize"),       f.integer("hiddenSize"),        f.integer("layers"),
-          f.integer("attentionHeads"),  f.integer("intermediateSize"),  f.integer("maxPositions"),
-          f.integer("typeVocabSize"),   f.number("layerNormEps"),       f.string("activation"),
-          f.number("hiddenDropout"),    f.number("attentionDropout"),   f.number("initializerRange"),
-          f.integer("positionOffset"),  f.integer("padTokenId")};
+  return {f.integer("vocabSize"),      f.integer("hiddenSize"),       f.integer("layers"),
+          f.integer("attentionHeads"), f.integer("intermediateSize"), f.integer("maxPositions"),
+          f.integer("typeVocabSize"),  f.number("layerNormEps"),      f.string("activation"),
+          f.number("hiddenDropout"),   f.number("attentionDropout"),  f.number("initializerRange"),
+          f.integer("positionOffset"), f.integer("padTokenId")};
 }
 
 HeadShape to_head(Napi::Value value) {
   Fields f(value, "head");
-  HeadShape head{f.string("type"),           f.integer("classes"),
-                 f.numbers<int64_t>("hidden"), f.string("activation"),
-                 f.numbers<double>("dropout"), f.number("embeddingDropout"),
-                 f.integer("attentionHeads"), f.number("attentionDropout")};
+  HeadShape head{f.string("type"),
+                 f.integer("classes"),
+                 f.numbers<int64_t>("hidden"),
+                 f.string("activation"),
+                 f.numbers<double>("dropout"),
+                 f.number("embeddingDropout"),
+                 f.integer("attentionHeads"),
+                 f.number("attentionDropout")};
   if (head.dropout.size() != head.hidden.size()) {
     throw Napi::TypeError::New(value.Env(), "head.dropout: one value for each of head.hidden expected");
   }
@@ -170,8 +174,9 @@ std::vector<TensorSource> to_tensor_sources(Napi::Value value) {
   for (uint32_t i = 0; i < array.Length(); i++) {
     Napi::HandleScope scope(value.Env());
     Fields f(array.Get(i), "weights[" + std::to_string(i) + "]");
-    TensorSource source{f.string("name"), f.string("dtype"), f.string("file"), f.numbers<int64_t>("shape"), {},
-                        f.integer("offset")};
+    TensorSource source{
+        f.string("name"),   f.string("dtype"), f.string("file"), f.numbers<int64_t>("shape"), {},
+        f.integer("offset")};
     if (!f.get("strides").IsUndefined()) source.strides = f.numbers<int64_t>("strides");
     sources.push_back(std::move(source));
   }

@@ -70,7 +70,8 @@ std::vector<ParameterInfo> Model::parameters() const {
   std::vector<ParameterInfo> infos;
   for (const auto& slice : parameters_.slices()) {
     const Parameter* p = slice.parameter;
-    infos.push_back({slice.name, slice.shape, p->group == ParameterGroup::kEncoder ? "encoder" : "head", p->trainable});
+    infos.push_back(
+        {slice.name, slice.shape, p->group == ParameterGroup::kEncoder ? "encoder" : "head", p->trainable});
   }
   return infos;
 }
@@ -90,7 +91,8 @@ double Model::accumulate(const TrainBatch& batch, const Cancellation& cancellati
     throw bad_input(std::to_string(batch.labels.size()) + " labels for " + std::to_string(count) + " papers");
   }
   for (int32_t label : batch.labels) {
-    if (label < 0 || label >= options_.head.classes) throw bad_input("label " + std::to_string(label) + " is no class");
+    if (label < 0 || label >= options_.head.classes)
+      throw bad_input("label " + std::to_string(label) + " is no class");
   }
   double denominator = loss_->denominator(batch.labels), total = 0;
   correct = 0;
@@ -106,7 +108,8 @@ double Model::accumulate(const TrainBatch& batch, const Cancellation& cancellati
     generator.set_current_seed(pass.key);
     Pack packed = pack(batch, first * each, n * each, options_.encoder, device_);
     at::Tensor labels =
-        at::tensor(std::vector<int64_t>(batch.labels.begin() + first, batch.labels.begin() + first + n)).to(device_);
+        at::tensor(std::vector<int64_t>(batch.labels.begin() + first, batch.labels.begin() + first + n))
+            .to(device_);
     at::Tensor logits = head_(encoder_(packed, pass), packed, pass);
     at::Tensor loss = (*loss_)(logits, labels, denominator);
     double value = loss.item<double>();
@@ -181,7 +184,8 @@ void Model::save(const std::string& file, bool optimizer, Metadata metadata) {
   enter();
   c10::NoGradGuard guard;
   std::vector<std::pair<std::string, at::Tensor>> tensors;
-  for (const auto& slice : parameters_.slices()) tensors.emplace_back(slice.name, slice.of(slice.parameter->master));
+  for (const auto& slice : parameters_.slices())
+    tensors.emplace_back(slice.name, slice.of(slice.parameter->master));
   if (optimizer) {
     require_training();
     for (const auto& slice : parameters_.slices()) {

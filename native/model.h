@@ -1,4 +1,5 @@
-// A model in the engine: encoder, head and, when it trains, its optimiser. Every method runs on the engine thread.
+// A model in the engine: encoder, head and, when it trains, its optimiser. Every method runs on the engine
+// thread.
 #pragma once
 
 #include <memory>

@@ -12,13 +12,14 @@ using Shared = std::shared_ptr<Model>;
 class ModelHandle : public Napi::ObjectWrap<ModelHandle> {
  public:
   static Napi::Function define(Napi::Env env) {
-    return DefineClass(env, "EngineModel",
-                       {InstanceMethod<&ModelHandle::parameters>("parameters"),
-                        InstanceMethod<&ModelHandle::predict>("predict"),
-                        InstanceMethod<&ModelHandle::train_step>("trainStep"),
-                        InstanceMethod<&ModelHandle::backward>("backward"), InstanceMethod<&ModelHandle::read>("read"),
-                        InstanceMethod<&ModelHandle::save>("save"), InstanceMethod<&ModelHandle::load>("load"),
-                        InstanceMethod<&ModelHandle::dispose>("dispose")});
+    return DefineClass(
+        env, "EngineModel",
+        {InstanceMethod<&ModelHandle::parameters>("parameters"),
+         InstanceMethod<&ModelHandle::predict>("predict"),
+         InstanceMethod<&ModelHandle::train_step>("trainStep"),
+         InstanceMethod<&ModelHandle::backward>("backward"), InstanceMethod<&ModelHandle::read>("read"),
+         InstanceMethod<&ModelHandle::save>("save"), InstanceMethod<&ModelHandle::load>("load"),
+         InstanceMethod<&ModelHandle::dispose>("dispose")});
   }
 
   explicit ModelHandle(const Napi::CallbackInfo& info) : Napi::ObjectWrap<ModelHandle>(info) {
@@ -48,11 +49,9 @@ class ModelHandle : public Napi::ObjectWrap<ModelHandle> {
 
   Napi::Value predict(const Napi::CallbackInfo& info) {
     return Environment::of(info.Env())
-        .submit<std::vector<float>>(
-            [model = model(info.Env()), batch = to_packed_batch(info[0])](const Cancellation& c) {
-              return model->predict(batch, c);
-            },
-            from_floats, info[1]);
+        .submit<std::vector<float>>([model = model(info.Env()), batch = to_packed_batch(info[0])](
+                                        const Cancellation& c) { return model->predict(batch, c); },
+                                    from_floats, info[1]);
   }
 
   Napi::Value train_step(const Napi::CallbackInfo& info) { return step(info, true, info[1]); }
@@ -60,11 +59,9 @@ class ModelHandle : public Napi::ObjectWrap<ModelHandle> {
 
   Napi::Value step(const Napi::CallbackInfo& info, bool apply, Napi::Value cancel) {
     return Environment::of(info.Env())
-        .submit<StepResult>(
-            [model = model(info.Env()), batch = to_train_batch(info[0]), apply](const Cancellation& c) {
-              return model->train_step(batch, apply, c);
-            },
-            from_step_result, cancel);
+        .submit<StepResult>([model = model(info.Env()), batch = to_train_batch(info[0]),
+                             apply](const Cancellation& c) { return model->train_step(batch, apply, c); },
+                            from_step_result, cancel);
   }
 
   Napi::Value read(const Napi::CallbackInfo& info) {
@@ -78,8 +75,9 @@ class ModelHandle : public Napi::ObjectWrap<ModelHandle> {
   Napi::Value save(const Napi::CallbackInfo& info) {
     auto options = info[1].ToObject();
     bool optimizer = options.Get("optimizer").ToBoolean();
-    return nothing(info, [model = model(info.Env()), file = std::string(info[0].ToString()), optimizer,
-                          metadata = to_metadata(options.Get("metadata"))] { model->save(file, optimizer, metadata); });
+    return nothing(
+        info, [model = model(info.Env()), file = std::string(info[0].ToString()), optimizer,
+               metadata = to_metadata(options.Get("metadata"))] { model->save(file, optimizer, metadata); });
   }
 
   Napi::Value load(const Napi::CallbackInfo& info) {
@@ -110,11 +108,14 @@ Napi::Function define_model_class(Napi::Env env) { return ModelHandle::define(en
 
 Napi::Value create_model(const Napi::CallbackInfo& info) {
   return Environment::of(info.Env())
-      .submit<Shared>([options = to_model_options(info[0])](const Cancellation& c) { return std::make_shared<Model>(options, c); },
-                      [](Napi::Env env, Shared& model) -> Napi::Value {
-                        return Environment::of(env).model_constructor.New({Napi::External<Shared>::New(env, &model)});
-                      },
-                      info.Env().Undefined());
+      .submit<Shared>(
+          [options = to_model_options(info[0])](const Cancellation& c) {
+            return std::make_shared<Model>(options, c);
+          },
+          [](Napi::Env env, Shared& model) -> Napi::Value {
+            return Environment::of(env).model_constructor.New({Napi::External<Shared>::New(env, &model)});
+          },
+          info.Env().Undefined());
 }
 
 }  // namespace arxiv

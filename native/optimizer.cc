@@ -28,7 +28,8 @@ double Optimizer::gradient_norm(double scale) {
 void Optimizer::step(double learning_rate_scale, double norm) {
   c10::NoGradGuard guard;
   steps_++;
-  // torch.nn.utils.clip_grad_norm_ multiplies by this coefficient; the fused kernel divides by its inverse on the way.
+  // torch.nn.utils.clip_grad_norm_ multiplies by this coefficient; the fused kernel divides by its inverse on
+  // the way.
   double coefficient = training_.clip_norm / (norm + 1e-6);
   for (auto& group : groups_) {
     if (group.parameters.empty()) continue;
@@ -42,13 +43,15 @@ void Optimizer::step(double learning_rate_scale, double norm) {
     std::optional<at::Tensor> divisor;
     if (coefficient < 1) divisor = at::full({}, 1 / coefficient, masters[0].options());
     at::_fused_adamw_(masters, gradients, group.exp_avgs, group.exp_avg_sqs, {}, counts,
-                      group.learning_rate * learning_rate_scale, training_.beta1, training_.beta2, group.weight_decay,
-                      training_.epsilon, /*amsgrad=*/false, /*maximize=*/false, divisor);
+                      group.learning_rate * learning_rate_scale, training_.beta1, training_.beta2,
+                      group.weight_decay, training_.epsilon, /*amsgrad=*/false, /*maximize=*/false, divisor);
   }
 }
 
 at::Tensor Optimizer::exp_avg(const Parameter* parameter) { return moment(parameter, &Group::exp_avgs); }
-at::Tensor Optimizer::exp_avg_sq(const Parameter* parameter) { return moment(parameter, &Group::exp_avg_sqs); }
+at::Tensor Optimizer::exp_avg_sq(const Parameter* parameter) {
+  return moment(parameter, &Group::exp_avg_sqs);
+}
 
 at::Tensor Optimizer::moment(const Parameter* parameter, std::vector<at::Tensor> Group::*moments) {
   for (auto& group : groups_) {

@@ -1,4 +1,5 @@
-// AdamW (Loshchilov and Hutter, 2019) over the two parameter groups, with clipping of the global gradient norm.
+// AdamW (Loshchilov and Hutter, 2019) over the two parameter groups, with clipping of the global gradient
+// norm.
 #pragma once
 
 #include "parameters.h"
@@ -9,7 +10,8 @@ class Optimizer {
  public:
   Optimizer(const TrainingShape& training, Parameters& parameters);
 
-  // The global norm of the gradients, which `scale` (if above 1) is divided out of first. Infinite or NaN if any is.
+  // The global norm of the gradients, which `scale` (if above 1) is divided out of first. Infinite or NaN if
+  // any is.
   double gradient_norm(double scale);
 
   // One step on the gradients at hand, whose norm is given, clipped.

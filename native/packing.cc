@@ -22,7 +22,8 @@ using torch::autograd::Variable;
 using torch::autograd::variable_list;
 
 struct PlaceRows : torch::autograd::Function<PlaceRows> {
-  static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const at::Tensor& to, int64_t rows) {
+  static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const at::Tensor& to,
+                            int64_t rows) {
     context->save_for_backward({to});
     return at::zeros({rows, x.size(1)}, x.options()).index_copy_(0, to, x);
   }
@@ -42,7 +43,8 @@ struct TakeRows : torch::autograd::Function<TakeRows> {
 
   static variable_list backward(AutogradContext* context, variable_list gradients) {
     at::Tensor from = context->get_saved_variables()[0];
-    at::Tensor x = at::zeros({context->saved_data["rows"].toInt(), gradients[0].size(1)}, gradients[0].options());
+    at::Tensor x =
+        at::zeros({context->saved_data["rows"].toInt(), gradients[0].size(1)}, gradients[0].options());
     return {x.index_copy_(0, from, gradients[0]), Variable()};
   }
 };
@@ -52,7 +54,8 @@ void validate(const PackedBatch& batch, int64_t first, int64_t count, const Enco
   for (int64_t s = first; s < first + count; s++) {
     int64_t begin = offsets[s], end = offsets[s + 1];
     if (begin < 0 || end <= begin || end > static_cast<int64_t>(batch.ids.size())) {
-      throw bad_input("sequence " + std::to_string(s) + " is empty or its offsets lie outside the token buffer");
+      throw bad_input("sequence " + std::to_string(s) +
+                      " is empty or its offsets lie outside the token buffer");
     }
     if (end - begin > encoder.max_positions - encoder.position_offset) {
       throw bad_input("sequence " + std::to_string(s) + " has " + std::to_string(end - begin) +
@@ -61,8 +64,8 @@ void validate(const PackedBatch& batch, int64_t first, int64_t count, const Enco
     }
     for (int64_t i = begin; i < end; i++) {
       if (batch.ids[i] < 0 || batch.ids[i] >= encoder.vocab_size) {
-        throw bad_input("token id " + std::to_string(batch.ids[i]) + " is outside the encoder's vocabulary of " +
-                        std::to_string(encoder.vocab_size));
+        throw bad_input("token id " + std::to_string(batch.ids[i]) +
+                        " is outside the encoder's vocabulary of " + std::to_string(encoder.vocab_size));
       }
     }
   }
@@ -87,9 +90,12 @@ Group make_group(const std::vector<int64_t>& lengths, at::Device device) {
 
 }  // namespace
 
-Pack pack(const PackedBatch& batch, int64_t first, int64_t count, const EncoderShape& encoder, at::Device device) {
+Pack pack(const PackedBatch& batch, int64_t first, int64_t count, const EncoderShape& encoder,
+          at::Device device) {
   validate(batch, first, count, encoder);
-  auto length = [&](int64_t s) { return static_cast<int64_t>(batch.offsets[first + s + 1]) - batch.offsets[first + s]; };
+  auto length = [&](int64_t s) {
+    return static_cast<int64_t>(batch.offsets[first + s + 1]) - batch.offsets[first + s];
+  };
   std::vector<int64_t> order(count);
   std::iota(order.begin(), order.end(), 0);
   std::stable_sort(order.begin(), order.end(), [&](int64_t a, int64_t b) { return length(a) > length(b); });
@@ -139,7 +145,9 @@ Side side(const Pack& pack, int64_t first, int64_t stride) {
   return side;
 }
 
-at::Tensor place_rows(const at::Tensor& x, const at::Tensor& to, int64_t rows) { return PlaceRows::apply(x, to, rows); }
+at::Tensor place_rows(const at::Tensor& x, const at::Tensor& to, int64_t rows) {
+  return PlaceRows::apply(x, to, rows);
+}
 
 at::Tensor take_rows(const at::Tensor& x, const at::Tensor& from) { return TakeRows::apply(x, from); }
 

@@ -18,14 +18,15 @@ struct Group {
 
 // A batch on its device, its sequences sorted by length, longest first.
 struct Pack {
-  at::Tensor ids, positions;            // int64, one a token
-  std::vector<Group> groups;            // together all tokens, in order
+  at::Tensor ids, positions;             // int64, one a token
+  std::vector<Group> groups;             // together all tokens, in order
   std::vector<int64_t> starts, lengths;  // of each sequence, in the caller's order, in tokens
   int64_t sequences() const { return static_cast<int64_t>(starts.size()); }
 };
 
 // Sequences [first, first + count) of the batch. Throws BAD_INPUT on an id, length or offset out of range.
-Pack pack(const PackedBatch& batch, int64_t first, int64_t count, const EncoderShape& encoder, at::Device device);
+Pack pack(const PackedBatch& batch, int64_t first, int64_t count, const EncoderShape& encoder,
+          at::Device device);
 
 // A subset of a pack's sequences (every `stride`-th from `first`), as the rows of a rectangle.
 struct Side {
@@ -37,8 +38,8 @@ struct Side {
 
 Side side(const Pack& pack, int64_t first, int64_t stride);
 
-// A zero tensor of `rows` rows in which row to[i] is row i of x. Indices here are unique, so that each function's
-// gradient is a plain gather or scatter the other way round, with a fixed order of summation.
+// A zero tensor of `rows` rows in which row to[i] is row i of x. Indices here are unique, so that each
+// function's gradient is a plain gather or scatter the other way round, with a fixed order of summation.
 at::Tensor place_rows(const at::Tensor& x, const at::Tensor& to, int64_t rows);
 
 // The inverse: row i of the result is row `from[i]` of x.

@@ -25,15 +25,16 @@ Parameter& Parameters::add(Declaration declaration) {
   parameters_.push_back({{}, {}, {}, declaration.group, declaration.trainable});
   int64_t row = 0;
   for (const auto& name : declaration.names) {
-    slices_.push_back({name, declaration.shape, &parameters_.back(), static_cast<int64_t>(declarations_.size()), row});
+    slices_.push_back(
+        {name, declaration.shape, &parameters_.back(), static_cast<int64_t>(declarations_.size()), row});
     row += declaration.shape[0];
   }
   declarations_.push_back(std::move(declaration));
   return parameters_.back();
 }
 
-void Parameters::fill(const std::vector<TensorSource>& sources, const std::vector<std::string>& may_initialize,
-                      uint64_t seed) {
+void Parameters::fill(const std::vector<TensorSource>& sources,
+                      const std::vector<std::string>& may_initialize, uint64_t seed) {
   SourceIndex index = index_sources(sources);
   for (size_t i = 0; i < parameters_.size(); i++) {
     auto shape = declarations_[i].shape;

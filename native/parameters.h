@@ -1,4 +1,5 @@
-// The parameters of a model: float32 masters, the copies a lower precision computes with, their names in files.
+// The parameters of a model: float32 masters, the copies a lower precision computes with, their names in
+// files.
 #pragma once
 
 #include <ATen/ATen.h>
@@ -33,8 +34,9 @@ class Parameters {
   Parameters(at::Device device, at::ScalarType compute) : device_(device), compute_(compute) {}
 
   struct Declaration {
-    std::vector<std::string> names;  // several are stacked along the first axis: one matrix, several names in files
-    std::vector<int64_t> shape;      // of each
+    std::vector<std::string>
+        names;  // several are stacked along the first axis: one matrix, several names in files
+    std::vector<int64_t> shape;  // of each
     ParameterGroup group;
     bool trainable;
     Initializer initializer;
@@ -44,8 +46,10 @@ class Parameters {
   // The reference stays valid. Values are undefined until `fill`.
   Parameter& add(Declaration declaration);
 
-  // Reads or draws every parameter. Throws BAD_MODEL for one that is absent and may not be drawn, or mis-shaped.
-  void fill(const std::vector<TensorSource>& sources, const std::vector<std::string>& may_initialize, uint64_t seed);
+  // Reads or draws every parameter. Throws BAD_MODEL for one that is absent and may not be drawn, or
+  // mis-shaped.
+  void fill(const std::vector<TensorSource>& sources, const std::vector<std::string>& may_initialize,
+            uint64_t seed);
 
   // Writes the masters into the lower-precision copies.
   void refresh();

@@ -16,7 +16,8 @@ namespace {
 // A file descriptor that closes itself.
 class File {
  public:
-  File(const std::string& path, int flags) : path_(path), descriptor_(::open(path.c_str(), flags | O_CLOEXEC, 0644)) {
+  File(const std::string& path, int flags)
+      : path_(path), descriptor_(::open(path.c_str(), flags | O_CLOEXEC, 0644)) {
     if (descriptor_ < 0) fail("opening");
   }
   ~File() {
@@ -60,7 +61,8 @@ at::ScalarType scalar_type(const TensorSource& source) {
   if (source.dtype == "F32") return at::kFloat;
   if (source.dtype == "F16") return at::kHalf;
   if (source.dtype == "BF16") return at::kBFloat16;
-  throw bad_model(source.file + ": " + source.name + " has type " + source.dtype + "; F64, F32, F16 or BF16 expected");
+  throw bad_model(source.file + ": " + source.name + " has type " + source.dtype +
+                  "; F64, F32, F16 or BF16 expected");
 }
 
 std::string quote(const std::string& text) {
@@ -114,16 +116,19 @@ void read_tensor(const TensorSource& source, at::Tensor& target) {
   }
   int64_t elements = 1;
   for (size_t d = 0; d < source.shape.size(); d++) {
-    if (strided && source.strides[d] < 0) throw bad_model(source.file + ": " + source.name + " has a negative stride");
+    if (strided && source.strides[d] < 0)
+      throw bad_model(source.file + ": " + source.name + " has a negative stride");
     elements = strided ? elements + (source.shape[d] - 1) * source.strides[d] : elements * source.shape[d];
   }
   at::Tensor raw = at::empty({elements}, options);
   File file(source.file, O_RDONLY);
-  file.read(static_cast<char*>(raw.mutable_data_ptr()), elements * raw.element_size(), source.offset, source.name);
+  file.read(static_cast<char*>(raw.mutable_data_ptr()), elements * raw.element_size(), source.offset,
+            source.name);
   target.copy_(strided ? raw.as_strided(source.shape, source.strides) : raw.view(source.shape));
 }
 
-void write_safetensors(const std::string& path, const std::vector<std::pair<std::string, at::Tensor>>& tensors,
+void write_safetensors(const std::string& path,
+                       const std::vector<std::pair<std::string, at::Tensor>>& tensors,
                        const Metadata& metadata) {
   File file(path, O_WRONLY | O_CREAT | O_TRUNC);
   std::string text = header(tensors, metadata);

@@ -25,6 +25,10 @@ function load(): NativeAddon {
   process.env.OMP_WAIT_POLICY ??= 'PASSIVE';
   process.env.PYTORCH_ENABLE_MPS_FALLBACK ??= '1';
   process.env.CUBLAS_WORKSPACE_CONFIG ??= ':4096:8';
+  // oneDNN keeps what it compiled for each shape, a thousand by default: hundreds of megabytes where every batch has
+  // a length of its own. One step's shapes, which its layers share, are enough.
+  process.env.ONEDNN_PRIMITIVE_CACHE_CAPACITY ??= '64';
+  process.env.LRU_CACHE_CAPACITY ??= '64';
   let addon: NativeAddon;
   try {
     addon = createRequire(import.meta.url)(addonPath()) as NativeAddon;

@@ -187,6 +187,7 @@ def step_times(seconds):
     ordered = sorted(seconds)
     return {
         "steps": len(ordered),
+        "step_seconds_min": round(ordered[0], 4),
         "step_seconds_median": round(statistics.median(ordered), 4),
         "step_seconds_mean": round(statistics.fmean(ordered), 4),
         "step_seconds_p10": round(ordered[len(ordered) // 10], 4),
