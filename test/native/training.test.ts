@@ -214,6 +214,15 @@ describe('what cannot be trained on', () => {
     expect(await model.predict(batch)).toHaveLength(16);
   });
 
+  it('reports that the memory does not suffice, and how to mend it', async () => {
+    const options = tinyModel();
+    options.encoder = { ...options.encoder, vocabSize: 2 ** 40 };
+    await expect(create(options)).rejects.toMatchObject({
+      code: 'OUT_OF_MEMORY',
+      remedy: 'Use a smaller encoder, or another device than cpu.',
+    });
+  });
+
   it('does not train a model that was made for prediction', async () => {
     const { training: _, ...options } = tinyModel();
     const model = await create(options);
