@@ -1,4 +1,16 @@
-import { InvalidArgumentError } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
+
+/** Adds the options that say where and how the engine computes. */
+export function placementOptions(command: Command): Command {
+  return command
+    .option('--device <device>', 'auto, cpu, cuda, cuda:1 or mps', 'auto')
+    .addOption(
+      new Option('--precision <precision>', 'to compute in')
+        .choices(['auto', 'fp32', 'bf16', 'fp16'])
+        .default('auto'),
+    )
+    .option('--threads <n>', 'CPU threads (default: all)', positiveInteger);
+}
 
 /** For commander: a whole number above 0. */
 export function positiveInteger(text: string): number {

@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module';
 import { Command, CommanderError } from 'commander';
-import { ArxivNativeError } from '../errors.js';
+import { ArxivNativeError, exitCode } from '../errors.js';
 import { register as registerDoctor } from './doctor.js';
 import { register as registerPredict } from './predict.js';
 import { fromCommander, reportError } from './report-error.js';
@@ -23,19 +23,20 @@ ARXIV_NATIVE_DEBUG=1 prints the stack of an error.`;
 /** Runs the command line and resolves to the exit code. Every error of every command ends here. */
 export async function main(argv: string[]): Promise<number> {
   const json = argv.includes('--json');
-  for (const stream of [process.stdout, process.stderr])
-    stream.on('error', error => onOutputError(error, json));
+  process.stdout.on('error', error => onOutputError(error, json));
+  // Progress is no result: when nobody takes it any more, the work goes on.
+  process.stderr.on('error', () => {});
   const program = buildProgram();
   try {
     await program.parseAsync(argv);
     return Number(process.exitCode ?? 0);
   } catch (error) {
-    if (!(error instanceof CommanderError)) return reportError(error, { json });
+    if (!(error instanceof CommanderError)) return fail(error, json);
     if (error.exitCode === 0) return 0;
     // A call without a command has had the help for its answer.
     if (error.code === 'commander.help') return 2;
     const command = program.commands.find(each => each.name() === argv[2]);
-    return reportError(fromCommander(error, command ? `arxiv-native ${argv[2]}` : 'arxiv-native'), { json });
+    return fail(fromCommander(error, command ? `arxiv-native ${argv[2]}` : 'arxiv-native'), json);
   }
 }
 
@@ -53,10 +54,18 @@ export function buildProgram(): Command {
   return program;
 }
 
-/** A reader that went away (`| head`) ends the process quietly; a full disk behind a redirection is an error. */
+function fail(error: unknown, json: boolean): number {
+  // Known before a word is written: nobody may be there to read it.
+  process.exitCode = exitCode(error);
+  reportError(error, { json });
+  return process.exitCode;
+}
+
+/**
+ * A reader that went away (`| head`) ends the process quietly, with the exit code that stands by then: 130 after an
+ * interruption. A full disk behind a redirection is an error.
+ */
 function onOutputError(error: NodeJS.ErrnoException, json: boolean): void {
-  if (error.code === 'EPIPE') process.exit(0);
-  process.exit(
-    reportError(new ArxivNativeError('IO', `writing the output failed: ${error.message}`), { json }),
-  );
+  if (error.code === 'EPIPE') process.exit();
+  process.exit(fail(new ArxivNativeError('IO', `writing the output failed: ${error.message}`), json));
 }

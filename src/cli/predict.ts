@@ -1,7 +1,8 @@
 import { type Command, Option } from 'commander';
 import { ArxivNativeError } from '../errors.js';
 import type { LoadOptions, Prediction, Predictor } from '../serve/predictor.js';
-import { positiveInteger } from './arguments.js';
+import { throwIfCancelled } from '../util/cancel.js';
+import { placementOptions, positiveInteger } from './arguments.js';
 import { interruptible } from './interrupt.js';
 
 const BAR_WIDTH = 30;
@@ -33,7 +34,7 @@ Examples:
 A file's papers come out one JSON line each: {"id", "category", "probabilities"}.`;
 
 export function register(program: Command): void {
-  program
+  const command = program
     .command('predict')
     .description('classify one paper, or a file of them')
     .option('--model <folder>', 'the folder that train wrote')
@@ -61,14 +62,8 @@ export function register(program: Command): void {
       '--batch-size <papers>',
       'most papers in the engine at once (default: 64 or less)',
       positiveInteger,
-    )
-    .option('--device <device>', 'auto, cpu, cuda, cuda:1 or mps', 'auto')
-    .addOption(
-      new Option('--precision <precision>', 'to compute in')
-        .choices(['auto', 'fp32', 'bf16', 'fp16'])
-        .default('auto'),
-    )
-    .option('--threads <n>', 'CPU threads (default: all)', positiveInteger)
+    );
+  placementOptions(command)
     .addHelpText('after', EXAMPLES)
     .action((flags: PredictFlags) => interruptible(signal => predict(flags, signal)));
 }
@@ -80,16 +75,18 @@ async function predict(flags: PredictFlags, signal: AbortSignal): Promise<void> 
   if (flags.output !== undefined) await checkOutput(flags.output, { force: flags.force === true });
   const predictor = await Predictor.load(folder, flags);
   try {
-    if (flags.input === undefined) await predictPaper(predictor, flags);
+    throwIfCancelled(signal, `loading ${folder}`);
+    if (flags.input === undefined) await predictPaper(predictor, flags, signal);
     else await predictFile(predictor, flags.input, flags, signal);
   } finally {
     await predictor.dispose();
   }
 }
 
-async function predictPaper(predictor: Predictor, flags: PredictFlags): Promise<void> {
+async function predictPaper(predictor: Predictor, flags: PredictFlags, signal: AbortSignal): Promise<void> {
   const { line } = await import('../serve/classify.js');
-  const prediction = await predictor.predict({ title: flags.title ?? '', abstract: flags.abstract ?? '' });
+  const { title = '', abstract = '' } = flags;
+  const prediction = await predictor.predict({ title, abstract }, { signal });
   const readable = process.stdout.isTTY && !flags.json;
   process.stdout.write(
     `${readable ? bars(prediction, flags.topK) : JSON.stringify(line(prediction, flags.topK))}\n`,

@@ -1,18 +1,17 @@
 import type { CommanderError } from 'commander';
-import { ArxivNativeError, exitCode } from '../errors.js';
+import { ArxivNativeError } from '../errors.js';
 
 /**
- * The one place where an error becomes text and an exit code. On standard error: `error: …` and, on the next
+ * The one place where an error becomes text. On standard error: `error: …` and, on the next
  * line, the remedy. With `json` also a document on standard output: { "error": { code, message, remedy } }.
  */
-export function reportError(error: unknown, { json }: { json: boolean }): number {
+export function reportError(error: unknown, { json }: { json: boolean }): void {
   const { code, message, remedy } = describe(error);
   process.stderr.write(
     `error: ${message}\n${remedy ? `  remedy: ${remedy.replaceAll('\n', '\n  ')}\n` : ''}`,
   );
   if (process.env.ARXIV_NATIVE_DEBUG) process.stderr.write(`${trace(error)}\n`);
   if (json) process.stdout.write(`${JSON.stringify({ error: { code, message, remedy } })}\n`);
-  return exitCode(error);
 }
 
 /** Commander's complaint about a call of `command` as ours. */

@@ -1,6 +1,6 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { TrainOptions } from '../train/types.js';
-import { positiveInteger } from './arguments.js';
+import { placementOptions } from './arguments.js';
 import { interruptible } from './interrupt.js';
 import { summary, TrainDisplay } from './train-display.js';
 
@@ -18,7 +18,7 @@ column, or a folder with train.jsonl, validation.jsonl and test.jsonl, decides t
 Ctrl-C stops after the running step and saves the best model so far; a second Ctrl-C ends at once.`;
 
 export function register(program: Command): void {
-  program
+  const command = program
     .command('train')
     .description('train a classifier')
     .requiredOption(
@@ -38,13 +38,13 @@ export function register(program: Command): void {
     .option('--max-abstract <tokens>', 'longest abstract', wholeNumber)
     .option('--max-joined <tokens>', 'longest title and abstract together (cls head)', wholeNumber)
     .option('--seed <n>', 'decides splits, initial weights, order and dropout (default: 42)', wholeNumber)
-    .option('--device <device>', 'auto, cpu, cuda, cuda:1 or mps', 'auto')
     .addOption(
-      new Option('--precision <precision>', 'to compute in')
-        .choices(['auto', 'fp32', 'bf16', 'fp16'])
-        .default('auto'),
-    )
-    .option('--threads <n>', 'CPU threads (default: all)', positiveInteger)
+      new Option('--class-weights <how>', 'how much each class counts, whatever the recipe says').choices([
+        'none',
+        'balanced',
+      ]),
+    );
+  placementOptions(command)
     .option('--deterministic', 'the same weights from the same seed on CUDA too, more slowly')
     .option('--offline', 'use only what was downloaded before')
     .option('--save-predictions <file>', "write the test papers' predictions, one JSON line each")
@@ -76,5 +76,4 @@ async function run({ lr, json = false, ...flags }: TrainFlags, signal: AbortSign
     { signal, onProgress: event => display.show(event) },
   ).finally(() => display.stop());
   process.stdout.write(json ? `${JSON.stringify(result)}\n` : summary(result));
-  if (result.training.interrupted) process.exitCode = 130;
 }

@@ -1,3 +1,5 @@
+import { ArxivNativeError } from '../errors.js';
+
 /** Figures of one class, as scikit-learn defines them; a ratio without a denominator is 0. */
 export interface ClassMetrics {
   label: string;
@@ -24,8 +26,18 @@ export interface Metrics {
   confusion: number[][];
 }
 
-/** Probabilities from logits: row-major rows of `classes` numbers; by default all of it is one row. */
-export function softmax(logits: ArrayLike<number>, classes = logits.length): Float64Array {
+/**
+ * Probabilities from logits (softmax).
+ *
+ * @param logits papers × classes, row-major, as the result is
+ * @throws ArxivNativeError NON_FINITE if a logit is NaN or infinite: no paper has a category then
+ */
+export function probabilitiesOf(logits: Float32Array, classes: number): Float64Array {
+  if (!logits.every(Number.isFinite)) {
+    throw new ArxivNativeError('NON_FINITE', "the model's logits are not finite", {
+      remedy: 'Try precision fp32. If that changes nothing, the weights are broken: train the model again.',
+    });
+  }
   const probabilities = new Float64Array(logits.length);
   for (let start = 0; start < logits.length; start += classes) {
     let largest = -Infinity;

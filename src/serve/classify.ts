@@ -2,6 +2,7 @@ import type { Readable, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { readPapers } from '../data/read.js';
 import { ArxivNativeError } from '../errors.js';
+import { throwIfCancelled } from '../util/cancel.js';
 import { writeLines } from '../util/output.js';
 import type { Prediction, Predictor } from './predictor.js';
 
@@ -12,7 +13,10 @@ export interface ClassifyOptions {
   /** Path of the file to write; without it the lines go to `stdout`. */
   output?: string | undefined;
   force: boolean;
-  /** How many probabilities a line holds, the largest first; all of them, in the order of the labels, without. */
+  /**
+   * How many probabilities a line holds, the largest first; all of them, in the order of the labels, without. A reader
+   * should go by their names: JavaScript puts labels that are whole numbers ("0", "10") first, smallest first.
+   */
   topK?: number | undefined;
   /** Called with the error of each bad line, which is then passed over; without it the first one is thrown. */
   onSkip?: ((error: ArxivNativeError) => void) | undefined;
@@ -32,6 +36,8 @@ export async function classifyFile(
   options: ClassifyOptions,
 ): Promise<{ papers: number; skipped: number }> {
   const { input, format, output, force, topK, onSkip, onProgress, signal, stdin, stdout } = options;
+  const doing = `classifying ${input === '-' ? 'stdin' : input}`;
+  throwIfCancelled(signal, doing);
   const counts = { papers: 0, skipped: 0 };
   const skip = (error: ArxivNativeError) => {
     counts.skipped++;
@@ -61,8 +67,7 @@ export async function classifyFile(
     if (output === undefined) await pipeline(lines(), stdout, { end: false });
     else await writeLines(output, lines(), { force, signal });
   } catch (error) {
-    if (signal.aborted)
-      throw new ArxivNativeError('CANCELLED', 'stopped before the last paper was classified');
+    throwIfCancelled(signal, doing);
     throw error;
   } finally {
     if (input === '-') close();

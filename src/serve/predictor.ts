@@ -2,10 +2,11 @@ import { availableParallelism } from 'node:os';
 import { cleanText } from '../data/paper.js';
 import { loadEngine, resolveDevice } from '../engine.js';
 import { ArxivNativeError } from '../errors.js';
-import { softmax } from '../evaluate/metrics.js';
+import { argMaxRows, probabilitiesOf } from '../evaluate/metrics.js';
 import { openSavedModel, type SavedModel } from '../model/saved-model.js';
 import type { EngineModel, Precision } from '../native.js';
 import { type Lengths, packPapers } from '../text/pack.js';
+import { cancelFlag, orCancelled, throwIfCancelled } from '../util/cancel.js';
 import { Batcher } from './batcher.js';
 
 /** What a prediction is made from. One of the two texts may be empty. */
@@ -21,7 +22,10 @@ export interface Prediction {
   id?: string;
   /** The most probable category. */
   category: string;
-  /** One probability a category, in the order of `Predictor.labels`; they sum to 1. */
+  /**
+   * One probability a category; they sum to 1. In the order of `Predictor.labels`, but for labels that are whole
+   * numbers ("0", "10"): JavaScript puts those first, smallest first.
+   */
   probabilities: Record<string, number>;
 }
 
@@ -37,9 +41,14 @@ export interface LoadOptions {
 }
 
 export interface PredictOptions {
-  /** Stops the work between two layers of a batch; the call rejects with code CANCELLED. */
+  /**
+   * Makes the call reject with code CANCELLED. The work stops between two layers of a batch, unless others share the
+   * batch: then it is finished for them.
+   */
   signal?: AbortSignal;
 }
+
+const DOING = 'predicting';
 
 const LARGEST_BATCH = 64;
 
@@ -104,8 +113,10 @@ export class Predictor {
   }
 
   /** Classifies one paper. Calls that run at the same time share a batch. */
-  async predict(paper: PaperText): Promise<Prediction> {
-    return this.#batcher.add(checked(paper, 'the paper'));
+  async predict(paper: PaperText, { signal }: PredictOptions = {}): Promise<Prediction> {
+    throwIfCancelled(signal, DOING);
+    const answer = this.#batcher.add(checked(paper, 'the paper'));
+    return signal === undefined ? answer : orCancelled(answer, signal, DOING);
   }
 
   /** Classifies papers of any number, in their order. */
@@ -123,16 +134,13 @@ export class Predictor {
     papers: Iterable<PaperText> | AsyncIterable<PaperText>,
     { signal }: PredictOptions = {},
   ): AsyncGenerator<Prediction, void, undefined> {
-    const cancel = new Uint8Array(1);
-    const abort = () => {
-      cancel[0] = 1;
-    };
-    signal?.addEventListener('abort', abort);
+    throwIfCancelled(signal, DOING);
+    const cancel = cancelFlag(signal);
     let running: Promise<Prediction[]> | undefined;
     try {
       for await (const batch of batches(papers, this.batchSize)) {
-        throwIfAborted(signal);
-        const next = this.#compute(batch, cancel);
+        throwIfCancelled(signal, DOING);
+        const next = this.#compute(batch, cancel.flag);
         // Taken up after the batch before it has been; until then a failure must not count as unhandled.
         next.catch(() => {});
         if (running) yield* await running;
@@ -140,13 +148,13 @@ export class Predictor {
       }
       if (running) yield* await running;
       running = undefined;
-      throwIfAborted(signal);
+      throwIfCancelled(signal, DOING);
     } catch (error) {
-      throwIfAborted(signal);
+      throwIfCancelled(signal, DOING);
       throw error;
     } finally {
-      if (running) abort();
-      signal?.removeEventListener('abort', abort);
+      if (running) cancel.flag[0] = 1;
+      cancel.release();
     }
   }
 
@@ -180,23 +188,15 @@ export class Predictor {
 
   #predictions(papers: PaperText[], logits: Float32Array): Prediction[] {
     const classes = this.labels.length;
-    return papers.map(({ id }, i) => {
-      const row = logits.subarray(i * classes, (i + 1) * classes);
-      if (!row.every(Number.isFinite)) {
-        throw new ArxivNativeError('NON_FINITE', `the model's logits are not finite (in ${this.precision})`, {
-          remedy:
-            this.precision === 'fp32' ? 'Its weights are broken: train it again.' : 'Try precision fp32.',
-        });
-      }
-      const probabilities = softmax(row);
-      let best = 0;
-      for (let k = 1; k < classes; k++) if (row[k]! > row[best]!) best = k;
-      return {
-        ...(id === undefined ? {} : { id }),
-        category: this.labels[best]!,
-        probabilities: Object.fromEntries(this.labels.map((label, k) => [label, probabilities[k]!])),
-      };
-    });
+    const probabilities = probabilitiesOf(logits, classes);
+    const best = argMaxRows(logits, classes);
+    return papers.map(({ id }, i) => ({
+      ...(id === undefined ? {} : { id }),
+      category: this.labels[best[i]!]!,
+      probabilities: Object.fromEntries(
+        this.labels.map((label, k) => [label, probabilities[i * classes + k]!]),
+      ),
+    }));
   }
 }
 
@@ -244,8 +244,4 @@ function defaultBatchSize(lengths: Lengths): number {
 function positiveInteger(option: string, value: number): number {
   if (Number.isInteger(value) && value > 0) return value;
   throw new ArxivNativeError('BAD_OPTION', `${option} must be a whole number above 0, not ${value}`);
-}
-
-function throwIfAborted(signal: AbortSignal | undefined): void {
-  if (signal?.aborted) throw new ArxivNativeError('CANCELLED', 'the prediction was cancelled');
 }

@@ -1,6 +1,7 @@
+import { dirname } from 'node:path';
 import { ArxivNativeError } from '../errors.js';
 import type { EngineModel } from '../native.js';
-import { freeSpace, type StagedFolder } from '../util/files.js';
+import { requireSpace, type StagedFolder } from '../util/files.js';
 import type { TrainOptions, TrainPlan } from './types.js';
 
 /** Holds the options that belong to no recipe against their ranges. Throws BAD_OPTION. */
@@ -30,14 +31,7 @@ export function countParameters(model: EngineModel): TrainPlan['parameters'] {
 }
 
 /** Refuses to begin where the disk could not hold the best weights and, for a moment, their successors. */
-export async function requireSpace(parameters: number, staged: StagedFolder): Promise<void> {
-  const needed = 2 * 4 * parameters;
-  const free = await freeSpace(staged.path);
-  if (free >= needed) return;
-  const megabytes = (bytes: number) => `${Math.ceil(bytes / 1e6)} MB`;
-  throw new ArxivNativeError(
-    'IO',
-    `saving the model at ${staged.target} takes up to ${megabytes(needed)}; ${megabytes(free)} are free there`,
-    { remedy: 'Free some space, or choose a folder on another disk with --out.' },
-  );
+export async function requireWeightSpace(parameters: number, { target }: StagedFolder): Promise<void> {
+  const remedy = 'Free some space, or choose a folder on another disk with --out.';
+  await requireSpace(dirname(target), 2 * 4 * parameters, remedy);
 }

@@ -2,6 +2,7 @@ import { rename } from 'node:fs/promises';
 import { ArxivNativeError } from '../errors.js';
 import type { Metrics } from '../evaluate/metrics.js';
 import type { EngineModel } from '../native.js';
+import { isCancelled } from '../util/cancel.js';
 import { epochOrder, type LabelledBatch, type TokenizedExamples } from './batches.js';
 import { learningRateScale, type Schedule } from './schedule.js';
 import { score } from './score.js';
@@ -42,6 +43,7 @@ export async function runEpochs(
 ): Promise<LoopResult> {
   const { model, validation, labels, epochs, patience, weightsFile } = options;
   const result: LoopResult = { history: [], best: undefined, interrupted: false, stepSeconds: [] };
+  let complete = false;
   try {
     for (let epoch = 1; epoch <= epochs; epoch++) {
       const startedAt = performance.now();
@@ -70,13 +72,14 @@ export async function runEpochs(
       };
       result.history.push(record);
       onProgress?.({ type: 'epoch', record, epochs });
-      if (signal?.aborted || epoch - result.best!.epoch >= patience) break;
+      complete = epoch === epochs || epoch - result.best!.epoch >= patience;
+      if (complete || signal?.aborted) break;
     }
   } catch (error) {
     // A validation that the signal cut short leaves the weights as good as they were.
     if (!signal?.aborted || !isCancelled(error)) throw error;
   }
-  result.interrupted = signal?.aborted === true;
+  result.interrupted = signal?.aborted === true && !complete;
   if (result.interrupted && result.stepSeconds.length === 0) {
     throw new ArxivNativeError('CANCELLED', 'training was stopped before its first step; nothing was saved');
   }
@@ -103,7 +106,8 @@ async function trainEpoch(
     const learningRate = learningRateScale(schedule, step);
     const running = model.trainStep({ ...batch, microBatch, learningRateScale: learningRate });
     const size = batch.labels.length;
-    // Tokenized while the engine works.
+    // Tokenized while the engine works. Should that throw, the engine's failure must not count as unhandled.
+    running.catch(() => {});
     batch = batchAt(start + batchSize);
     const outcome = await running;
     stepSeconds.push((performance.now() - startedAt) / 1000);
@@ -127,8 +131,4 @@ async function saveWeights(model: EngineModel, file: string): Promise<void> {
   const part = `${file}.part`;
   await model.save(part, { optimizer: false, metadata: { format: 'pt' } });
   await rename(part, file);
-}
-
-function isCancelled(error: unknown): boolean {
-  return (error as { code?: unknown }).code === 'CANCELLED';
 }

@@ -11,7 +11,7 @@ import type { StagedFolder } from '../util/files.js';
 import { checkOutput } from '../util/output.js';
 import { TokenizedExamples } from './batches.js';
 import { giveUp } from './failure.js';
-import { checkNumbers, countParameters, requireSpace } from './limits.js';
+import { checkNumbers, countParameters, requireWeightSpace } from './limits.js';
 import { type LoopResult, runEpochs } from './loop.js';
 import { modelCard } from './model-card.js';
 import { classWeights, headShape, prepareEncoder, type StartingEncoder, trainingShape } from './plan.js';
@@ -78,7 +78,7 @@ async function runOnce(
 ): Promise<Outcome> {
   try {
     const plan: TrainPlan = { ...run.plan, parameters: countParameters(model) };
-    await requireSpace(plan.parameters.total, staged);
+    await requireWeightSpace(plan.parameters.total, staged);
     hooks.onProgress?.({ type: 'plan', plan });
     return await learn(run, plan, model, staged, hooks);
   } finally {

@@ -107,35 +107,26 @@ describe('reportError', () => {
       stderr += text;
       return true;
     });
-    const exitCode = reportError(error, { json });
+    reportError(error, { json });
     write.mockRestore();
-    return { exitCode, stderr };
+    return stderr;
   }
 
-  it('prints message and remedy and takes the exit code from the error', () => {
+  it('prints message and remedy', () => {
     const error = new ArxivNativeError('IO', 'writing /a failed: the disk is full', {
       remedy: 'Free some\nspace.',
     });
-    expect(report(error)).toEqual({
-      exitCode: 1,
-      stderr: 'error: writing /a failed: the disk is full\n  remedy: Free some\n  space.\n',
-    });
-    expect(report(new ArxivNativeError('CANCELLED', 'stopped'))).toEqual({
-      exitCode: 130,
-      stderr: 'error: stopped\n',
-    });
+    expect(report(error)).toBe('error: writing /a failed: the disk is full\n  remedy: Free some\n  space.\n');
+    expect(report(new ArxivNativeError('CANCELLED', 'stopped'))).toBe('error: stopped\n');
   });
 
   it('hides the stack of the unexpected until it is asked for', () => {
     const error = new TypeError('x is not a function', { cause: new Error('deep') });
     const plain = report(error);
-    expect(plain.exitCode).toBe(1);
-    expect(plain.stderr).toContain('error: x is not a function\n  remedy: ARXIV_NATIVE_DEBUG=1');
-    expect(plain.stderr).not.toContain('at ');
+    expect(plain).toContain('error: x is not a function\n  remedy: ARXIV_NATIVE_DEBUG=1');
+    expect(plain).not.toContain('at ');
     vi.stubEnv('ARXIV_NATIVE_DEBUG', '1');
-    expect(report(error).stderr).toMatch(
-      /TypeError: x is not a function\n +at [\s\S]*caused by Error: deep\n +at /,
-    );
+    expect(report(error)).toMatch(/TypeError: x is not a function\n +at [\s\S]*caused by Error: deep\n +at /);
     vi.unstubAllEnvs();
   });
 });

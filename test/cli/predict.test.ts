@@ -224,9 +224,33 @@ describe('an interrupted predict', () => {
     const result = finished(child);
     await until(() => child.exitCode !== null || readdirSync(scratch).some(name => /interrupted/.test(name)));
     child.kill('SIGINT');
-    expect(await result).toMatchObject({ exitCode: 130, stderr: expect.stringMatching(/^error: stopped/m) });
+    expect(await result).toMatchObject({
+      exitCode: 130,
+      stderr: expect.stringMatching(/^error: .*: cancelled/m),
+    });
     expect(readdirSync(scratch).filter(name => name.includes('interrupted'))).toEqual([]);
     expect(existsSync(output)).toBe(false);
+  });
+
+  it.each(['SIGINT', 'SIGHUP'])('stops at a %s that comes while the model loads', async name => {
+    // The signal is sent as soon as somebody listens for it.
+    const send = `process.once('newListener', function on(event) {
+      if (event === '${name}') setImmediate(() => process.kill(process.pid, '${name}'));
+      else process.once('newListener', on);
+    })`;
+    const args = ['--import', `data:text/javascript,${encodeURIComponent(send)}`, launcher, 'predict'];
+    for (const what of [
+      ['--input', '-'],
+      ['--title', 'A'],
+    ]) {
+      const child = spawn(process.execPath, [...args, '--model', model, ...what]);
+      const result = await finished(child);
+      expect(result).toMatchObject({
+        exitCode: 130,
+        stdout: '',
+        stderr: expect.stringMatching(/^error: .*: cancelled/),
+      });
+    }
   });
 
   it('ends quietly when the reader of its lines goes away', async () => {

@@ -153,8 +153,12 @@ describe('train', () => {
 });
 
 describe('train, interrupted', () => {
-  function start(): { child: ReturnType<typeof spawn>; training: Promise<void>; result: Promise<CliResult> } {
-    const child = spawn(process.execPath, [launcher, ...args('--recipe', endless)]);
+  function start(...more: string[]): {
+    child: ReturnType<typeof spawn>;
+    training: Promise<void>;
+    result: Promise<CliResult>;
+  } {
+    const child = spawn(process.execPath, [launcher, ...args('--recipe', endless, ...more)]);
     const training = new Promise<void>((resolve, reject) => {
       child.stderr.on('data', text => {
         if (String(text).includes('epoch 2/')) resolve();
@@ -176,6 +180,23 @@ describe('train, interrupted', () => {
     expect(readdirSync(folder)).toEqual(['model']);
   });
 
+  it('does so too when the terminal ends, which is told twice', async () => {
+    const { child, training, result } = start();
+    await training;
+    child.kill('SIGHUP');
+    child.stderr?.once('data', () => child.kill('SIGHUP'));
+    expect(await result).toMatchObject({ exitCode: 130, stdout: expect.stringContaining('Saved: ') });
+  });
+
+  it('keeps its exit code when nobody reads the result', async () => {
+    const { child, training, result } = start('--json');
+    await training;
+    child.stdout?.destroy();
+    child.kill('SIGINT');
+    expect(await result).toMatchObject({ exitCode: 130 });
+    expect(readdirSync(folder)).toEqual(['model']);
+  });
+
   it('ends at once at the second, and leaves nothing', async () => {
     const { child, training, result } = start();
     await training;
@@ -187,6 +208,27 @@ describe('train, interrupted', () => {
     const { exitCode, stdout } = await result;
     expect({ exitCode, stdout }).toEqual({ exitCode: 130, stdout: '' });
     expect(readdirSync(folder)).toEqual([]);
+  });
+});
+
+describe('train, when nobody listens', () => {
+  /** Runs train under a shell that has closed or cut `streams`, and says how it ended. */
+  const shell = (script: string, ...more: string[]) =>
+    finished(
+      spawn('bash', ['-c', script, process.execPath, launcher, ...args('--epochs', '1', ...more)]),
+      '',
+    );
+
+  it('goes on without its progress', async () => {
+    expect(await shell('set -o pipefail; "$0" "$@" 2> >(true) | tail -1')).toMatchObject({
+      exitCode: 0,
+      stdout: `Saved: ${out}\n`,
+    });
+    await openSavedModel(out);
+    expect(await shell('set -o pipefail; "$0" "$@" 2>&1 | head -1', '--force')).toMatchObject({
+      exitCode: 0,
+    });
+    await openSavedModel(out);
   });
 });
 

@@ -1,20 +1,26 @@
 import { describe, expect, it } from 'vitest';
-import { argMaxRows, evaluate, softmax } from '../../src/evaluate/metrics.js';
+import { argMaxRows, evaluate, probabilitiesOf } from '../../src/evaluate/metrics.js';
 
-describe('softmax', () => {
+const rowOf = (...logits: number[]) => [...probabilitiesOf(Float32Array.from(logits), logits.length)];
+
+describe('probabilitiesOf', () => {
   it('gives probabilities of a row', () => {
-    const [a, b] = softmax([0, Math.log(3)]);
-    expect(a).toBeCloseTo(0.25, 15);
-    expect(b).toBeCloseTo(0.75, 15);
+    const [a, b] = rowOf(0, Math.log(3));
+    expect(a).toBeCloseTo(0.25, 7);
+    expect(b).toBeCloseTo(0.75, 7);
   });
 
   it('treats each row by itself', () => {
-    const rows = softmax([1, 1, 5, 5 + Math.log(4)], 2);
-    expect([...rows].map(p => Number(p.toFixed(12)))).toEqual([0.5, 0.5, 0.2, 0.8]);
+    const rows = probabilitiesOf(Float32Array.of(1, 1, 5, 5 + Math.log(4)), 2);
+    expect([...rows].map(p => Number(p.toFixed(6)))).toEqual([0.5, 0.5, 0.2, 0.8]);
   });
 
   it('does not overflow', () => {
-    expect([...softmax([1e4, 1e4 - 1000])]).toEqual([1, 0]);
+    expect(rowOf(1e4, 1e4 - 1000)).toEqual([1, 0]);
+  });
+
+  it.each([Number.NaN, Infinity, -Infinity])('refuses %d among the logits', bad => {
+    expect(() => rowOf(0, bad)).toThrow(expect.objectContaining({ code: 'NON_FINITE' }));
   });
 });
 

@@ -1,3 +1,4 @@
+import { PassThrough } from 'node:stream';
 import { beforeEach, describe, expect, it, vi } from 'vitest';
 import type { EngineModel, ModelOptions, PackedBatch } from '../../src/native.js';
 import type { PaperText } from '../../src/serve/predictor.js';
@@ -57,6 +58,7 @@ const model: Pick<EngineModel, 'predict' | 'dispose'> = {
 };
 
 const { Predictor } = await import('../../src/serve/predictor.js');
+const { classifyFile, line } = await import('../../src/serve/classify.js');
 
 const paper = (words: number): PaperText => ({
   title: 'word '.repeat(words),
@@ -121,6 +123,22 @@ describe('predict', () => {
     expect(engine.batches).toEqual([]);
   });
 
+  it('stops waiting at a signal, and serves the others of the batch', async () => {
+    const predictor = await Predictor.load('folder');
+    const controller = new AbortController();
+    engine.paused = true;
+    const stopped = predictor.predict(paper(1), { signal: controller.signal });
+    const other = predictor.predict(paper(2));
+    await turn();
+    controller.abort();
+    await expect(stopped).rejects.toMatchObject({ code: 'CANCELLED' });
+    engine.waiting[0]?.();
+    expect(await other).toMatchObject({ id: 'p2' });
+    const late = predictor.predict(paper(3), { signal: AbortSignal.abort() });
+    await expect(late).rejects.toMatchObject({ code: 'CANCELLED' });
+    expect(engine.batches).toEqual([2]);
+  });
+
   it('reports logits that are not numbers', async () => {
     const predictor = await Predictor.load('folder');
     engine.fill = Number.NaN;
@@ -170,6 +188,34 @@ describe('predictBatch and predictStream', () => {
     await expect(first).rejects.toMatchObject({ code: 'CANCELLED' });
     const aborted = predictor.predictBatch([paper(1)], { signal: AbortSignal.abort() });
     await expect(aborted).rejects.toMatchObject({ code: 'CANCELLED' });
+  });
+});
+
+describe('a signal that came before', () => {
+  const aborted = AbortSignal.abort();
+
+  it('keeps predictStream from waiting for a paper', async () => {
+    const predictor = await Predictor.load('folder');
+    const silent = (async function* (): AsyncGenerator<PaperText> {
+      await new Promise(() => {});
+    })();
+    const first = predictor.predictStream(silent, { signal: aborted }).next();
+    await expect(first).rejects.toMatchObject({ code: 'CANCELLED' });
+  });
+
+  it('keeps classifyFile from reading standard input', async () => {
+    const predictor = await Predictor.load('folder');
+    const [stdin, stdout] = [new PassThrough(), new PassThrough()];
+    const options = { input: '-', force: false, signal: aborted, stdin, stdout };
+    await expect(classifyFile(predictor, options)).rejects.toMatchObject({ code: 'CANCELLED' });
+  });
+});
+
+describe('line', () => {
+  it('keeps the most probable labels, also where they are numbers', () => {
+    const probabilities = { 0: 0.1, 5: 0.6, 10: 0.3 };
+    const { probabilities: kept } = line({ category: '5', probabilities }, 2);
+    expect(kept).toEqual({ 5: 0.6, 10: 0.3 });
   });
 });
 

@@ -172,6 +172,40 @@ describe('the epoch loop', () => {
     expect(model.saves).toHaveLength(0);
   });
 
+  it('takes no NaN of a validation for a score', async () => {
+    const options = setUp([4]);
+    model.onPredict = papers => new Array(papers * 2).fill(Number.NaN);
+    await expect(runEpochs(options, {})).rejects.toMatchObject({ code: 'NON_FINITE' });
+  });
+
+  it('is complete when the signal comes after the last validation', async () => {
+    const controller = new AbortController();
+    const onProgress = (event: TrainEvent) =>
+      event.type === 'epoch' && event.record.epoch === 2 && controller.abort();
+    const result = await runEpochs(setUp([3, 4]), {
+      signal: controller.signal,
+      onProgress: event => void onProgress(event),
+    });
+    expect(result).toMatchObject({ interrupted: false, best: { epoch: 2 } });
+  });
+
+  // An unhandled rejection, which would be the engine's, fails the whole run of the tests.
+  it('passes on what a text does to the tokenizer while the engine fails', async () => {
+    let texts = 0;
+    const failing = {
+      encode: (text: string) => {
+        if (texts++ >= 6) throw new Error(`no words: ${text}`);
+        return [1];
+      },
+    } as unknown as Tokenizer;
+    model.onStep = () => {
+      throw new ArxivNativeError('ENGINE', 'the engine failed');
+    };
+    const papers = new TokenizedExamples(failing, examples(7), { title: 3, abstract: 3 });
+    await expect(runEpochs(setUp([4], { train: papers }), {})).rejects.toThrow('no words');
+    await new Promise(resolve => setImmediate(resolve));
+  });
+
   it('passes on what the engine throws', async () => {
     model.onStep = () => {
       throw new ArxivNativeError('NON_FINITE', 'the loss is not finite');

@@ -1,0 +1,38 @@
+import { ArxivNativeError } from '../errors.js';
+
+export interface CancelFlag {
+  /** What a job of the engine looks at: 1 once the signal has come, from the start if it already had. */
+  flag: Uint8Array;
+  /** Stops listening to the signal. */
+  release(): void;
+}
+
+/** An AbortSignal in the form that the engine understands. */
+export function cancelFlag(signal: AbortSignal | undefined): CancelFlag {
+  const flag = new Uint8Array(1);
+  const raise = () => {
+    flag[0] = 1;
+  };
+  // A signal that was aborted before never calls its listeners.
+  if (signal?.aborted) raise();
+  else signal?.addEventListener('abort', raise);
+  return { flag, release: () => signal?.removeEventListener('abort', raise) };
+}
+
+/** Throws CANCELLED if the signal has come; `doing` reads like "fetching LibTorch". */
+export function throwIfCancelled(signal: AbortSignal | undefined, doing: string): void {
+  if (signal?.aborted) throw new ArxivNativeError('CANCELLED', `${doing}: cancelled`);
+}
+
+/** Settles as `work` does, or rejects with CANCELLED as soon as the signal comes. */
+export function orCancelled<T>(work: Promise<T>, signal: AbortSignal, doing: string): Promise<T> {
+  return new Promise<T>((resolve, reject) => {
+    const abort = () => reject(new ArxivNativeError('CANCELLED', `${doing}: cancelled`));
+    signal.addEventListener('abort', abort);
+    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
+  });
+}
+
+export function isCancelled(error: unknown): boolean {
+  return error instanceof ArxivNativeError && error.code === 'CANCELLED';
+}
