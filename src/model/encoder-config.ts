@@ -1,7 +1,6 @@
-import { readFile } from 'node:fs/promises';
 import { ArxivNativeError } from '../errors.js';
 import type { EncoderShape } from '../native.js';
-import { fileError } from '../util/files.js';
+import { readJsonObject } from '../util/json.js';
 import { type ConfigField, FAMILIES, type Family } from './families.js';
 
 /** config.json's `hidden_act` → the engine's. */
@@ -30,7 +29,11 @@ const BERT_DEFAULTS: Partial<Record<ConfigField, unknown>> = {
  * @throws ArxivNativeError BAD_MODEL for a missing, malformed or impossible config; it names the field.
  */
 export async function readEncoderConfig(path: string): Promise<{ family: Family; shape: EncoderShape }> {
-  const config = await readJsonObject(path);
+  const config = await readJsonObject(path, {
+    code: 'BAD_MODEL',
+    remedy:
+      'An encoder is a folder with config.json, its weights and its tokenizer, or an id of the Hub: fetch or copy it again.',
+  });
   const { model_type: type = 'bert' } = config;
   const family = typeof type === 'string' && Object.hasOwn(FAMILIES, type) ? FAMILIES[type] : undefined;
   if (!family) {
@@ -43,25 +46,6 @@ export async function readEncoderConfig(path: string): Promise<{ family: Family;
     );
   }
   return { family, shape: new Fields(path, config, family).shape() };
-}
-
-async function readJsonObject(path: string): Promise<Record<string, unknown>> {
-  let text: string;
-  try {
-    text = await readFile(path, 'utf8');
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw fileError(error, `reading ${path}`);
-    throw new ArxivNativeError('BAD_MODEL', `${path}: there is no such file`, {
-      remedy: 'An encoder is a folder with config.json, its weights and its tokenizer, or an id of the Hub.',
-    });
-  }
-  try {
-    const value: unknown = JSON.parse(text);
-    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return { ...value };
-  } catch {
-    // Reported below, as any other file that is no object.
-  }
-  throw new ArxivNativeError('BAD_MODEL', `${path} is no JSON object`, { remedy: 'Fetch or copy it again.' });
 }
 
 class Fields {

@@ -1,10 +1,9 @@
-import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { mkdir, readFile, rename, stat, symlink, writeFile } from 'node:fs/promises';
-import { homedir } from 'node:os';
 import { dirname, join, relative } from 'node:path';
-import { fileError } from '../util/files.js';
+import { beside, fileError } from '../util/files.js';
 import { HUB } from '../util/hosts.js';
+import { hubFolder, hubHome } from '../util/hub-folder.js';
 
 /** What the environment says about the Hub; the variables are huggingface_hub's own. */
 export interface HubSettings {
@@ -15,11 +14,10 @@ export interface HubSettings {
 }
 
 export function hubSettings(env: NodeJS.ProcessEnv = process.env): HubSettings {
-  const home = env.HF_HOME || join(env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'huggingface');
   return {
     endpoint: (env.HF_ENDPOINT || HUB).replace(/\/+$/, ''),
-    cacheFolder: env.HF_HUB_CACHE || env.HUGGINGFACE_HUB_CACHE || join(home, 'hub'),
-    token: env.HF_TOKEN?.trim() || readToken(env.HF_TOKEN_PATH || join(home, 'token')),
+    cacheFolder: hubFolder(env),
+    token: env.HF_TOKEN?.trim() || readToken(env.HF_TOKEN_PATH || join(hubHome(env), 'token')),
     offline: /^(1|true|yes|on)$/i.test(env.HF_HUB_OFFLINE ?? ''),
   };
 }
@@ -84,7 +82,7 @@ export class CachedModel {
   private async place(path: string, make: (part: string) => Promise<void>): Promise<void> {
     try {
       await mkdir(dirname(path), { recursive: true });
-      const part = `${path}.${randomUUID()}.part`;
+      const part = beside(path);
       await make(part);
       await rename(part, path);
     } catch (error) {

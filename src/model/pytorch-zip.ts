@@ -1,6 +1,7 @@
-import { type Entry, fromRandomAccessReaderPromise, RandomAccessReader, type ZipFile } from 'yauzl';
+import { type Entry, fromRandomAccessReaderPromise, type ZipFile } from 'yauzl';
 import { ArxivNativeError } from '../errors.js';
 import type { TensorSource } from '../native.js';
+import { BoundedReader } from '../util/bounded-reader.js';
 import { ByteFile } from './byte-file.js';
 import { LARGEST_PICKLE } from './pickle.js';
 import { readStateDict } from './state-dict.js';
@@ -17,7 +18,13 @@ export function openPyTorchZip(path: string): Promise<TensorSource[]> {
   return ByteFile.with(path, async file => {
     const zip = await orMalformed(
       file,
-      fromRandomAccessReaderPromise(new BoundedReader(file), file.size, { autoClose: false }),
+      fromRandomAccessReaderPromise(
+        new BoundedReader((offset, length) => file.read(offset, length)),
+        file.size,
+        {
+          autoClose: false,
+        },
+      ),
     );
     try {
       const entries = await readEntries(file, zip);
@@ -41,26 +48,6 @@ export function openPyTorchZip(path: string): Promise<TensorSource[]> {
       zip.close();
     }
   });
-}
-
-/** yauzl's own reader throws where nobody can catch it when a damaged archive points outside the file. */
-class BoundedReader extends RandomAccessReader {
-  constructor(private readonly file: ByteFile) {
-    super();
-  }
-
-  override read(
-    buffer: Buffer,
-    offset: number,
-    length: number,
-    position: number,
-    callback: (error: Error | null) => void,
-  ): void {
-    this.file.read(position, length).then(bytes => {
-      bytes.copy(buffer, offset);
-      callback(null);
-    }, callback);
-  }
 }
 
 async function readEntries(file: ByteFile, zip: ZipFile): Promise<Map<string, Entry>> {

@@ -1,8 +1,7 @@
-import { readFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { ArxivNativeError } from '../errors.js';
 import type { TensorSource } from '../native.js';
-import { fileError } from '../util/files.js';
+import { readJsonObject } from '../util/json.js';
 import { ByteFile } from './byte-file.js';
 import { openPyTorchLegacy } from './pytorch-legacy.js';
 import { openPyTorchZip } from './pytorch-zip.js';
@@ -44,26 +43,18 @@ async function openSharded(index: string): Promise<TensorSource[]> {
 
 /** Which file of its folder an index puts each tensor in. @throws ArxivNativeError BAD_MODEL if it is none */
 export async function readWeightMap(index: string): Promise<Map<string, string>> {
-  const text = await readFile(index, 'utf8').catch(error => {
-    throw fileError(error, `reading ${index}`);
-  });
-  try {
-    const { weight_map: map } = JSON.parse(text) as { weight_map: Record<string, unknown> };
-    const entries = Object.entries(map);
-    // A shard lies beside its index: a path that leads elsewhere is no shard's.
-    const isShard = (file: unknown): file is string =>
-      typeof file === 'string' && basename(file) === file && !file.startsWith('.') && !file.endsWith('.json');
-    if (entries.length > 0 && entries.every(([, file]) => isShard(file))) {
-      return new Map(entries as [string, string][]);
-    }
-  } catch {
-    // Reported below, as any other file without a weight_map.
+  const remedy = 'Fetch or copy it again.';
+  const { weight_map: map } = await readJsonObject(index, { code: 'BAD_MODEL', remedy });
+  const entries = Object.entries(map ?? {});
+  // A shard lies beside its index: a path that leads elsewhere is no shard's.
+  const isShard = (file: unknown): file is string =>
+    typeof file === 'string' && basename(file) === file && !file.startsWith('.') && !file.endsWith('.json');
+  if (entries.length > 0 && entries.every(([, file]) => isShard(file))) {
+    return new Map(entries as [string, string][]);
   }
   throw new ArxivNativeError(
     'BAD_MODEL',
     `${index} is no index of weight files: it needs a weight_map of names to files`,
-    {
-      remedy: 'Fetch or copy it again.',
-    },
+    { remedy },
   );
 }

@@ -10,8 +10,8 @@ import { run } from './run.js';
  * (PyTorch's RELEASE.md). Beyond Hopper and before Turing only one of the two will do.
  */
 const CUDA_BUILDS = [
-  { variant: 'cu130', driver: 580, capability: [7.5, 12.9] },
-  { variant: 'cu126', driver: 525.6, capability: [5.0, 9.0] },
+  { variant: 'cu130', driver: [580, 0], capability: [7.5, 12.9] },
+  { variant: 'cu126', driver: [525, 60], capability: [5.0, 9.0] },
 ] as const;
 
 /** `cu130`, `cu126` or `cpu`: the fastest variant that the driver and every GPU of this machine can run. */
@@ -25,8 +25,10 @@ export async function driverVariant(env: Environment, { platform, arch }: Platfo
   if (!child.ok || gpus.length === 0) return 'cpu';
   const fits = CUDA_BUILDS.find(({ driver, capability: [lowest, highest] }) =>
     gpus.every(line => {
-      const [version = 0, capability = 0] = line.split(',').map(Number.parseFloat);
-      return version >= driver && capability >= lowest && capability <= highest;
+      const [version = '', capability = ''] = line.split(',');
+      const [major = 0, minor = 0] = version.split('.').map(Number);
+      const isNewEnough = major > driver[0] || (major === driver[0] && minor >= driver[1]);
+      return isNewEnough && Number(capability) >= lowest && Number(capability) <= highest;
     }),
   );
   return fits?.variant ?? 'cpu';

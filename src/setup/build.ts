@@ -5,9 +5,10 @@ import { createRequire } from 'node:module';
 import { availableParallelism, totalmem } from 'node:os';
 import { dirname, join } from 'node:path';
 import { ArxivNativeError } from '../errors.js';
+import { throwIfCancelled } from '../util/cancel.js';
+import { withLock } from '../util/lock.js';
 import { type BuildStamp, readStamp, stampPath } from './diagnose.js';
 import type { Libtorch } from './libtorch.js';
-import { withLock } from './lock.js';
 import { type Environment, findProgram, PACKAGE_ROOT } from './paths.js';
 import { type RunResult, run } from './run.js';
 import { type AddonReport, smokeTest } from './smoke.js';
@@ -29,6 +30,8 @@ export interface BuildOptions {
   onProgress?: ((progress: BuildProgress) => void) | undefined;
   signal?: AbortSignal | undefined;
   root?: string | undefined;
+  /** Build even if another process has just built the same. */
+  force?: boolean | undefined;
 }
 
 /** Whether the built addon is of the present sources and its LibTorch is still there. */
@@ -45,11 +48,34 @@ export async function isUpToDate(root: string = PACKAGE_ROOT): Promise<boolean> 
  * @throws ArxivNativeError ADDON: no compiler, a failed compilation (with its last lines), or an addon that does not load.
  */
 export async function buildAddon(libtorch: Libtorch, options: BuildOptions): Promise<AddonReport> {
-  const { root = PACKAGE_ROOT, log, signal } = options;
-  return await withLock(join(root, 'build'), () => buildLocked(libtorch, root, options), {
-    onWait: () => log('Another process is building the addon: waiting for it.'),
-    signal,
-  });
+  const { root = PACKAGE_ROOT, log, env, force = false } = options;
+  return await withLock(
+    join(root, 'build'),
+    async signal => {
+      const stamp = readStamp(root);
+      // Whoever held the lock until now may have built just this.
+      if (!force && stamp?.libtorch === libtorch.folder && stamp.version === libtorch.version) {
+        const ready = await workingAddon(env, root);
+        if (ready) return ready;
+      }
+      return await buildLocked(libtorch, root, { ...options, signal });
+    },
+    { onWait: () => log('Another process is building the addon: waiting for it.'), signal: options.signal },
+  );
+}
+
+/**
+ * What the built addon says of itself if there is nothing to build: it is of the present sources, loads, and runs with
+ * the LibTorch that it was compiled with.
+ */
+export async function workingAddon(
+  env: Environment,
+  root: string = PACKAGE_ROOT,
+): Promise<AddonReport | undefined> {
+  if (!(await isUpToDate(root))) return undefined;
+  const report = await smokeTest(env, root).catch(() => undefined);
+  const version = readStamp(root)?.version;
+  return report?.builtWith === version && report?.libtorchVersion === version ? report : undefined;
 }
 
 async function buildLocked(libtorch: Libtorch, root: string, options: BuildOptions): Promise<AddonReport> {
@@ -67,7 +93,7 @@ async function buildLocked(libtorch: Libtorch, root: string, options: BuildOptio
   await writeStamp(stamp, root);
   log(`Building the addon with ${builder} against LibTorch ${version} (${variant}) in ${folder}`);
   const result = await (builder === 'cmake-js' ? runCmake : runNodeGyp)(folder, root, options);
-  if (options.signal?.aborted) throw new ArxivNativeError('CANCELLED', 'building the addon: cancelled');
+  throwIfCancelled(options.signal, 'building the addon');
   if (!result.ok) throw buildFailure(result);
   await writeStamp({ ...stamp, complete: true }, root);
   return await smokeTest(env, root);

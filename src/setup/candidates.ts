@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { realpath } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { ArxivNativeError } from '../errors.js';
 import { driverVariant } from './archive.js';
 import { judgeLibtorch, LIBTORCH_VERSION, type Libtorch, outsideRange, readVersion } from './libtorch.js';
@@ -30,7 +30,7 @@ export interface Candidate {
 /** Every place on this machine in the order of preference, each judged as it is reached. Nothing is downloaded. */
 export async function* localCandidates(around: Surroundings): AsyncGenerator<Candidate> {
   const { env, facts } = around;
-  if (env.LIBTORCH) yield await judge('LIBTORCH', env.LIBTORCH, around);
+  if (env.LIBTORCH) yield await judge('LIBTORCH', resolve(env.LIBTORCH), around);
   else yield { place: 'LIBTORCH', where: 'the environment variable', reason: 'it is not set' };
   for (const variant of await wantedVariants(around)) {
     yield await judge(

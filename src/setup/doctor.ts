@@ -1,8 +1,8 @@
 import { readdir, stat } from 'node:fs/promises';
-import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { asArxivNativeError } from '../errors.js';
 import type { DeviceInfo } from '../native.js';
+import { hubFolder } from '../util/hub-folder.js';
 import { findCompiler, isUpToDate } from './build.js';
 import { type Candidate, localCandidates } from './candidates.js';
 import { readStamp } from './diagnose.js';
@@ -98,14 +98,6 @@ async function findTools(env: Environment): Promise<Tool[]> {
       return { name, path, version: ok ? lines[0] : undefined };
     }),
   );
-}
-
-/** The Hub's own rule, shared with every program that keeps models there. */
-function hubFolder(env: Environment): string {
-  if (env.HF_HUB_CACHE) return env.HF_HUB_CACHE;
-  const home =
-    env.HF_HOME || join(env.XDG_CACHE_HOME || join(env.HOME || homedir(), '.cache'), 'huggingface');
-  return join(home, 'hub');
 }
 
 /** The sizes of what lies in these folders of `path`. */

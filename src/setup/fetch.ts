@@ -1,14 +1,17 @@
-import { mkdtemp, readdir, rename, rm } from 'node:fs/promises';
+import { mkdir, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { ArxivNativeError, asArxivNativeError } from '../errors.js';
+import { ArxivNativeError } from '../errors.js';
+import { throwIfCancelled } from '../util/cancel.js';
+import { megabytes } from '../util/files.js';
+import { HttpStatusError } from '../util/http.js';
+import { withLock } from '../util/lock.js';
 import { download } from '../util/transfer.js';
 import { type Archive, archiveFor, driverVariant } from './archive.js';
 import { type Candidate, cachedFolder, cacheEntry, type Surroundings } from './candidates.js';
 import { judgeLibtorch, LIBTORCH_VERSION, type Libtorch } from './libtorch.js';
-import { withLock } from './lock.js';
 import { cacheFolder } from './paths.js';
 import { cpuRequirement, findPythons, pipDownload } from './python.js';
-import { megabytes, unpackLibtorch } from './unpack.js';
+import { unpackLibtorch } from './unpack.js';
 
 export interface FetchHooks {
   /** One line for the user. */
@@ -35,10 +38,11 @@ export async function fetchLibtorch(
 ): Promise<Fetched> {
   const downloads = join(cacheFolder(around.env, around.facts.platform), 'downloads');
   const onWait = () => hooks.log('Another process is fetching LibTorch: waiting for it.');
-  return await withLock(join(downloads, 'libtorch'), () => fetchLocked(around, downloads, hooks, archives), {
-    onWait,
-    signal: hooks.signal,
-  });
+  return await withLock(
+    join(downloads, 'libtorch'),
+    signal => fetchLocked(around, downloads, { ...hooks, signal }, archives),
+    { onWait, signal: hooks.signal },
+  );
 }
 
 async function fetchLocked(
@@ -55,7 +59,9 @@ async function fetchLocked(
   const looked: Candidate[] = [];
   for (const attempt of [
     () => fetchWheel(around, downloads, hooks),
-    ...offered.map(archive => () => fetchArchive(around, downloads, hooks, archive)),
+    ...offered.map(
+      archive => () => fetchArchive(around, downloads, hooks, archive, archive === offered.at(-1)),
+    ),
   ]) {
     const candidate = await attempt();
     looked.push(candidate);
@@ -75,7 +81,10 @@ async function fetchWheel(around: Surroundings, downloads: string, hooks: FetchH
   const [python] = findPythons(around.env);
   const where = `${python ?? 'python3'} -m pip download --no-deps ${requirement}`;
   if (python === undefined) return { place: 'pip', where, reason: 'there is no python3' };
-  const folder = await mkdtemp(join(downloads, 'wheel-'));
+  // One name, under the lock: what a killed process left there is cleared away.
+  const folder = join(downloads, 'wheel');
+  await rm(folder, { recursive: true, force: true });
+  await mkdir(folder);
   try {
     const { env } = around;
     const answer = await pipDownload(python, requirement, folder, {
@@ -83,7 +92,7 @@ async function fetchWheel(around: Surroundings, downloads: string, hooks: FetchH
       log: hooks.log,
       signal: hooks.signal,
     });
-    throwIfCancelled(hooks.signal);
+    throwIfCancelled(hooks.signal, 'fetching LibTorch');
     const [wheel] = (await readdir(folder)).filter(name => name.endsWith('.whl'));
     if (!answer.ok || wheel === undefined) return { place: 'pip', where, reason: answer.problem };
     return { place: 'pip', where, ...(await fillEntry(around, 'cpu', join(folder, wheel), hooks)) };
@@ -92,11 +101,16 @@ async function fetchWheel(around: Surroundings, downloads: string, hooks: FetchH
   }
 }
 
+/**
+ * A connection that failed is an error while a lesser archive is left to try: that one would be found in the cache from
+ * then on, and a machine with a GPU would be left with the CPU's build.
+ */
 async function fetchArchive(
   around: Surroundings,
   downloads: string,
   hooks: FetchHooks,
   { url, file, variant }: Archive,
+  isLast: boolean,
 ): Promise<Candidate> {
   const path = join(downloads, file);
   let announced = false;
@@ -110,10 +124,15 @@ async function fetchArchive(
     const outcome = await fillEntry(around, variant, path, hooks).finally(() => rm(path, { force: true }));
     return { place: 'PyTorch', where: url, ...outcome };
   } catch (error) {
-    const problem = asArxivNativeError(error, 'NETWORK', 'the request failed');
-    if (problem.code !== 'NETWORK') throw problem;
-    return { place: 'PyTorch', where: url, reason: reasonOf(problem) };
+    if (!(error instanceof ArxivNativeError) || error.code !== 'NETWORK') throw error;
+    if (!isLast && !isUnpublished(error)) throw error;
+    return { place: 'PyTorch', where: url, reason: reasonOf(error) };
   }
+}
+
+/** PyTorch's storage answers 403 for most of what it does not have. */
+function isUnpublished({ cause }: ArxivNativeError): boolean {
+  return cause instanceof HttpStatusError && [403, 404].includes(cause.status);
 }
 
 /** fetch says only `fetch failed`; what failed (a certificate, say) is its cause. */
@@ -148,8 +167,4 @@ async function fillEntry(
 
 function judgeEntry({ env, facts }: Surroundings, entry: string) {
   return judgeLibtorch(cachedFolder(entry), env, facts.platform);
-}
-
-function throwIfCancelled(signal: AbortSignal | undefined): void {
-  if (signal?.aborted) throw new ArxivNativeError('CANCELLED', 'fetching LibTorch: cancelled');
 }

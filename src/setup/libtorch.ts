@@ -53,8 +53,10 @@ export async function judgeLibtorch(folder: string, env: Environment, platform: 
       return unfit(`it is incomplete: ${library(folder, name, platform)} is missing`);
     }
   }
-  if (platform === 'linux' && (await hasOldAbi(folder))) {
-    return unfit('it is built for the old C++ ABI of GCC 4 (pre-cxx11)');
+  if (platform === 'linux') {
+    const oldAbi = await hasOldAbi(folder).catch((error: NodeJS.ErrnoException) => error);
+    if (oldAbi instanceof Error) return unfit(`it cannot be read: ${oldAbi.message}`);
+    if (oldAbi) return unfit('it is built for the old C++ ABI of GCC 4 (pre-cxx11)');
   }
   const failure = await loadFailure(library(folder, 'torch', platform), env);
   if (failure !== undefined) return unfit(`it does not load: ${failure}`);

@@ -23,17 +23,33 @@ export interface RunResult {
   ending: string;
 }
 
-/** Runs a program to its end. A failure is a result, never an exception. */
+/**
+ * Runs a program to its end. On `signal` whatever it started in turn (a builder's compilers) ends too, and the end is
+ * waited for. A failure is a result, never an exception.
+ */
 export function run(command: string, args: string[], options: RunOptions): Promise<RunResult> {
   const { env, cwd, timeout, onLine, signal } = options;
   return new Promise(resolve => {
+    // The leader of a process group can be ended with all its descendants. A terminal's Ctrl-C no longer reaches it
+    // then, so only where there is a signal to do that instead.
+    const detached = signal !== undefined;
     const child = spawn(command, args, {
       env: { ...env },
       cwd,
       timeout,
-      signal,
+      detached,
       stdio: ['ignore', 'pipe', 'pipe'],
     });
+    const endGroup = () => {
+      try {
+        if (detached && child.pid !== undefined) process.kill(-child.pid);
+      } catch {
+        // It has ended by itself.
+      }
+    };
+    process.on('exit', endGroup);
+    signal?.addEventListener('abort', endGroup);
+    if (signal?.aborted) endGroup();
     const lines: string[] = [];
     const collect = (stream: NodeJS.ReadableStream, into: string[]) => {
       createInterface({ input: stream }).on('line', line => {
@@ -46,9 +62,14 @@ export function run(command: string, args: string[], options: RunOptions): Promi
     const stderr: string[] = [];
     collect(child.stdout, stdout);
     collect(child.stderr, stderr);
-    const finish = (ok: boolean, ending: string) =>
+    const finish = (ok: boolean, ending: string) => {
+      process.off('exit', endGroup);
+      signal?.removeEventListener('abort', endGroup);
       resolve({ ok, stdout: stdout.join('\n'), stderr: stderr.join('\n'), lines, ending });
-    child.once('error', error => finish(false, error.message));
+    };
+    child.on('error', error => {
+      if (child.pid === undefined) finish(false, error.message);
+    });
     child.once('close', (status, killedBy) =>
       finish(status === 0, killedBy === null ? `exit status ${status}` : killedBy),
     );

@@ -1,14 +1,13 @@
 import { resolve } from 'node:path';
 import { ArxivNativeError } from '../errors.js';
 import { type Archive, archiveFor } from './archive.js';
-import { type BuildOptions, buildAddon, isUpToDate } from './build.js';
+import { type BuildOptions, buildAddon, workingAddon } from './build.js';
 import { type Candidate, findLocalLibtorch, type Surroundings } from './candidates.js';
 import { readStamp } from './diagnose.js';
 import { type FetchHooks, fetchLibtorch } from './fetch.js';
 import { LIBTORCH_VERSION, type Libtorch } from './libtorch.js';
 import { addonPath, type Environment } from './paths.js';
 import { platformFacts, requireSupportedPlatform } from './platform.js';
-import { smokeTest } from './smoke.js';
 
 export interface SetupOptions extends FetchHooks {
   /** A LibTorch to use; as the environment variable LIBTORCH, over which it wins. */
@@ -45,19 +44,17 @@ export async function setup(options: SetupOptions): Promise<SetupResult> {
   const ready = force ? undefined : await readyAddon(env);
   if (ready) return { addon: addonPath(), libtorch: ready, built: false };
   const libtorch = await obtainLibtorch({ env, facts }, mayFetch, options);
-  await buildAddon(libtorch, { env, log, signal, onProgress: onBuildProgress });
+  await buildAddon(libtorch, { env, log, signal, force, onProgress: onBuildProgress });
   return { addon: addonPath(), libtorch, built: true };
 }
 
-/** The LibTorch of an addon that is up to date, of the LibTorch asked for, and loads. */
+/** The LibTorch of an addon that works and is of the LibTorch asked for. */
 async function readyAddon(env: Environment): Promise<Libtorch | undefined> {
   const stamp = readStamp();
-  if (!stamp || (env.LIBTORCH && env.LIBTORCH !== stamp.libtorch) || !(await isUpToDate())) return undefined;
-  const loads = await smokeTest(env).then(
-    () => true,
-    () => false,
-  );
-  return loads ? { folder: stamp.libtorch, version: stamp.version, variant: stamp.variant } : undefined;
+  if (!stamp || (env.LIBTORCH && env.LIBTORCH !== stamp.libtorch)) return undefined;
+  return (await workingAddon(env))
+    ? { folder: stamp.libtorch, version: stamp.version, variant: stamp.variant }
+    : undefined;
 }
 
 /**

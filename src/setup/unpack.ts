@@ -1,11 +1,14 @@
 import { createWriteStream } from 'node:fs';
-import { mkdir, statfs } from 'node:fs/promises';
+import { type FileHandle, mkdir, open } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { crc32 } from 'node:zlib';
 import * as yauzl from 'yauzl';
 import { ArxivNativeError } from '../errors.js';
+import { BoundedReader } from '../util/bounded-reader.js';
+import { throwIfCancelled } from '../util/cancel.js';
+import { requireSpace } from '../util/files.js';
 
 /** What building and running needs of a wheel or an archive; torch.libs/ holds libraries that arm64 wheels bring along. */
 const WANTED = /^((lib)?torch\/(include|lib)\/|torch\.libs\/|torch\/version\.py$|libtorch\/build-version$)/;
@@ -23,34 +26,41 @@ export async function unpackLibtorch(
   destination: string,
   signal?: AbortSignal,
 ): Promise<void> {
-  const zip = await openZip(archive).catch(error => {
-    throw damaged(archive, error);
-  });
+  let handle: FileHandle | undefined;
   try {
+    handle = await open(archive);
+    const zip = await openZip(handle);
     const entries: yauzl.Entry[] = [];
     for await (const entry of zip.eachEntry()) {
       const name = entry.fileName;
       if (WANTED.test(name) && !UNWANTED.test(name) && !name.endsWith('/')) entries.push(entry);
     }
     if (entries.length === 0) throw damaged(archive, new Error('it holds no LibTorch'));
+    await mkdir(destination, { recursive: true });
     await requireSpace(
       destination,
       entries.reduce((sum, entry) => sum + entry.uncompressedSize, 0),
+      'Free some disk space, or set ARXIV_NATIVE_CACHE to a folder on a larger disk.',
     );
     for (const entry of entries) {
-      signal?.throwIfAborted();
+      throwIfCancelled(signal, `unpacking ${archive}`);
       await unpackEntry(zip, entry, join(destination, entry.fileName));
     }
   } catch (error) {
-    if (signal?.aborted) throw new ArxivNativeError('CANCELLED', `unpacking ${archive}: cancelled`);
     throw damaged(archive, error);
   } finally {
-    zip.close();
+    await handle?.close();
   }
 }
 
-function openZip(archive: string): Promise<yauzl.ZipFile> {
-  return yauzl.openPromise(archive, { lazyEntries: true, autoClose: false });
+async function openZip(file: FileHandle): Promise<yauzl.ZipFile> {
+  const { size } = await file.stat();
+  const reader = new BoundedReader(async (offset, length) => {
+    const { buffer, bytesRead } = await file.read(Buffer.allocUnsafe(length), 0, length, offset);
+    if (bytesRead < length) throw new Error(`it ends before byte ${offset + length}`);
+    return buffer;
+  });
+  return await yauzl.fromRandomAccessReaderPromise(reader, size, { lazyEntries: true, autoClose: false });
 }
 
 async function unpackEntry(zip: yauzl.ZipFile, entry: yauzl.Entry, path: string): Promise<void> {
@@ -64,25 +74,6 @@ async function unpackEntry(zip: yauzl.ZipFile, entry: yauzl.Entry, path: string)
   });
   await pipeline(await zip.openReadStreamPromise(entry), check, createWriteStream(path));
   if (sum !== entry.crc32) throw new Error(`the checksum of ${entry.fileName} does not match`);
-}
-
-async function requireSpace(folder: string, bytes: number): Promise<void> {
-  await mkdir(folder, { recursive: true });
-  const disk = await statfs(folder);
-  const free = disk.bavail * disk.bsize;
-  if (disk.blocks > 0 && bytes > free) {
-    throw new ArxivNativeError(
-      'IO',
-      `${folder}: ${megabytes(bytes)} are needed and ${megabytes(free)} are free`,
-      {
-        remedy: 'Free some disk space, or set ARXIV_NATIVE_CACHE to a folder on a larger disk.',
-      },
-    );
-  }
-}
-
-export function megabytes(bytes: number): string {
-  return `${Math.round(bytes / 1e6)} MB`;
 }
 
 /** An error of the file system is one; any other is the archive's fault. */

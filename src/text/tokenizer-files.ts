@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ArxivNativeError } from '../errors.js';
+import { readJsonObject } from '../util/json.js';
 
 export interface AddedToken {
   id: number;
@@ -199,21 +200,8 @@ async function readVocabulary(file: string): Promise<string[]> {
   return tokens;
 }
 
-async function readObject(file: string): Promise<Record<string, unknown>> {
-  const text = await readUtf8(file);
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch (error) {
-    throw new ArxivNativeError('BAD_MODEL', `${file}: not JSON (${(error as Error).message.slice(0, 120)})`, {
-      remedy: 'The file may be cut short: fetch it again.',
-      cause: error,
-    });
-  }
-  if (value === null || typeof value !== 'object' || Array.isArray(value)) {
-    throw new ArxivNativeError('BAD_MODEL', `${file}: expected a JSON object`);
-  }
-  return value as Record<string, unknown>;
+function readObject(file: string): Promise<Record<string, unknown>> {
+  return readJsonObject(file, { code: 'BAD_MODEL', remedy: 'The file may be cut short: fetch it again.' });
 }
 
 async function readUtf8(file: string): Promise<string> {

@@ -18,6 +18,7 @@ export function fileError(error: unknown, doing: string): ArxivNativeError {
     EFBIG: ['the file is larger than the limit set for this process', 'Raise the limit (ulimit -f).'],
     ENOTDIR: ['a part of the path is a file, not a folder', 'Check the path.'],
     EISDIR: ['it is a folder', 'Name a file.'],
+    EBUSY: ['it is in use, as a mount point is', 'Name a folder inside it.'],
   };
   const [reason, remedy] = known[code ?? ''] ?? [message, undefined];
   return new ArxivNativeError('IO', `${doing} failed: ${reason}`, {
@@ -47,10 +48,27 @@ export async function syncPath(path: string): Promise<void> {
   }
 }
 
-/** Bytes that this user may still write where `folder` lies. */
-export async function freeSpace(folder: string): Promise<number> {
-  const { bavail, bsize } = await statfs(folder);
-  return bavail * bsize;
+/** A hidden name beside `path`, of nobody else: for what takes its final name once it is complete. */
+export function beside(path: string): string {
+  return join(dirname(path), `.${basename(path)}.${randomBytes(8).toString('hex')}.part`);
+}
+
+export function megabytes(bytes: number): string {
+  return `${(bytes / 1e6).toFixed(1)} MB`;
+}
+
+/** Throws IO where the disk of `folder` cannot hold so many bytes more. */
+export async function requireSpace(folder: string, bytes: number, remedy: string): Promise<void> {
+  const disk = await statfs(folder).catch(() => undefined);
+  // Some network and user-space file systems do not count: they report no blocks at all.
+  if (disk === undefined || disk.blocks === 0) return;
+  const free = disk.bavail * disk.bsize;
+  if (bytes <= free) return;
+  throw new ArxivNativeError(
+    'IO',
+    `no space left in ${folder}: ${megabytes(bytes)} are needed, ${megabytes(free)} are free`,
+    { remedy },
+  );
 }
 
 /**
@@ -79,7 +97,7 @@ export class StagedFolder {
     await refuseOccupied(final, options);
     try {
       await mkdir(dirname(final), { recursive: true });
-      const path = join(dirname(final), `.${basename(final)}.partial-${randomBytes(4).toString('hex')}`);
+      const path = beside(final);
       await mkdir(path);
       const removeAtExit = () => rmSync(path, { recursive: true, force: true });
       process.on('exit', removeAtExit);
@@ -96,12 +114,13 @@ export class StagedFolder {
       for (const name of await readdir(this.path)) await syncPath(join(this.path, name));
       await syncPath(this.path);
       this.exchange(aside);
-      await syncPath(dirname(this.target));
     } catch (error) {
       throw fileError(error, `writing ${this.target}`);
     }
+    // The folder stands there, complete: what may still go wrong does not undo that.
     this.keep();
-    await rm(aside, { recursive: true, force: true });
+    await syncPath(dirname(this.target)).catch(() => {});
+    await rm(aside, { recursive: true, force: true }).catch(() => {});
   }
 
   /** Without an await: a signal handler that exits the process comes before or after, never in between. */
@@ -143,7 +162,29 @@ async function refuseOccupied(folder: string, options: { replace: boolean; marke
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return;
     throw fileError(error, `looking into ${folder}`);
   }
-  if (names.length === 0) return;
+  if (names.length > 0) refuseContent(folder, names, options);
+  refuseFixture(folder);
+}
+
+/**
+ * What is to be replaced must let itself be renamed, which a mount point does not: better known before the work.
+ * Without an await, as `exchange`.
+ */
+function refuseFixture(folder: string): void {
+  const aside = beside(folder);
+  try {
+    renameSync(folder, aside);
+    renameSync(aside, folder);
+  } catch (error) {
+    const { message } = fileError(error, `replacing ${folder}`);
+    throw new ArxivNativeError('IO', message, {
+      remedy: `Use --out ${join(folder, 'model')}.`,
+      cause: error,
+    });
+  }
+}
+
+function refuseContent(folder: string, names: string[], options: { replace: boolean; marker: string }): void {
   if (!options.replace) {
     throw new ArxivNativeError('BAD_OPTION', `${folder} exists already`, {
       remedy: 'Choose another folder with --out, or replace this one with --force.',

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { EnvHttpProxyAgent, RequestInit, Response } from 'undici';
 import { ArxivNativeError } from '../errors.js';
+import { throwIfCancelled } from './cancel.js';
 
 /** How often in a row a request may fail, without a byte gained, before it is given up. */
 const ATTEMPTS = 5;
@@ -97,11 +98,6 @@ export async function withRetries<T>(
       ).catch(() => {});
     }
   }
-}
-
-function throwIfCancelled(signal: AbortSignal | undefined, what: string): void {
-  if (signal?.aborted)
-    throw new ArxivNativeError('CANCELLED', `${what}: cancelled`, { cause: signal.reason });
 }
 
 function mayPass(error: unknown): boolean {

@@ -1,9 +1,9 @@
 import { createWriteStream } from 'node:fs';
-import { realpath, rename, rm, stat } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { access, constants, realpath, rename, rm, stat } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { ArxivNativeError } from '../errors.js';
-import { fileError, syncPath } from './files.js';
+import { beside, fileError, syncPath } from './files.js';
 
 export interface OutputOptions {
   /** Replace a file that is there. */
@@ -13,21 +13,32 @@ export interface OutputOptions {
 
 /**
  * Says, before any work is done, whether `path` may become an output file: it must not exist or, with `force`, be
- * a regular file. Throws BAD_OPTION otherwise.
+ * a regular file (BAD_OPTION otherwise), in a folder that can be written (IO otherwise).
  */
 export async function checkOutput(path: string, { force }: { force: boolean }): Promise<void> {
   const found = await stat(path).catch(() => undefined);
-  if (!found) return;
-  if (!found.isFile()) {
+  if (found && !found.isFile()) {
     throw new ArxivNativeError('BAD_OPTION', `${path} is not a file that can be replaced`, {
       remedy: 'Name a new file, or leave --output out to write to standard output.',
     });
   }
-  if (!force) {
+  if (found && !force) {
     throw new ArxivNativeError('BAD_OPTION', `${path} exists already`, {
       remedy: 'Name another file, or replace this one with --force.',
     });
   }
+  const folder = dirname(await targetOf(path));
+  try {
+    if (!(await stat(folder)).isDirectory()) throw Object.assign(new Error(), { code: 'ENOTDIR' });
+    await access(folder, constants.W_OK | constants.X_OK);
+  } catch (error) {
+    throw fileError(error, `writing ${path}`);
+  }
+}
+
+/** The file behind a link: it is replaced where it lies. */
+function targetOf(path: string): Promise<string> {
+  return realpath(path).catch(() => path);
 }
 
 /**
@@ -40,8 +51,8 @@ export async function writeLines(
   { force, signal }: OutputOptions,
 ): Promise<void> {
   await checkOutput(path, { force });
-  const target = await realpath(path).catch(() => path);
-  const part = join(dirname(target), `.${basename(target)}.${process.pid}.part`);
+  const target = await targetOf(path);
+  const part = beside(target);
   try {
     await pipeline(lines, createWriteStream(part, { flags: 'wx', flush: true }), signal ? { signal } : {});
     await rename(part, target);

@@ -3,11 +3,10 @@ import { createReadStream } from 'node:fs';
 import { mkdir, open, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { lock } from 'proper-lockfile';
 import { ArxivNativeError } from '../errors.js';
-import { fileError, freeSpace } from './files.js';
+import { fileError, requireSpace } from './files.js';
 import { ConnectionCut, HttpStatusError, request, withRetries } from './http.js';
+import { withLock } from './lock.js';
 
 export interface DownloadOptions {
   /** Bytes on disk so far, those of an earlier call included; `total` is 0 where the server does not say. */
@@ -42,18 +41,15 @@ export async function download(
   await onDisk(destination, () => mkdir(dirname(destination), { recursive: true }));
   if (await isThere(destination, options.size)) return;
 
-  const cancel = new AbortController();
-  const signal = options.signal ? AbortSignal.any([options.signal, cancel.signal]) : cancel.signal;
-  const release = await acquire(destination, signal, () => {
-    const message = `another process has taken over the download of ${destination}`;
-    cancel.abort(new ArxivNativeError('IO', message, { remedy: 'Run the same command again.' }));
-  });
-  try {
-    if (await isThere(destination, options.size)) return;
-    await fetchPart(url, destination, { ...options, signal });
-  } finally {
-    await release().catch(() => {});
-  }
+  // Others that want the same destination wait here.
+  await withLock(
+    destination,
+    async signal => {
+      if (await isThere(destination, options.size)) return;
+      await fetchPart(url, destination, { ...options, signal });
+    },
+    { signal: options.signal },
+  );
 }
 
 async function fetchPart(url: string, destination: string, options: DownloadOptions): Promise<void> {
@@ -134,7 +130,10 @@ async function transfer(url: string, part: string, seen: Seen, gained: () => voi
   const etag = response.headers.get('etag');
   seen.validator = etag && !etag.startsWith('W/') ? etag : undefined;
   seen.total = options.size ?? total;
-  if (seen.total !== undefined) await requireSpace(part, seen.total - have);
+  if (seen.total !== undefined) {
+    const remedy = 'Free some disk space and run the same command again: it goes on from what has arrived.';
+    await requireSpace(dirname(part), seen.total - have, remedy);
+  }
   await append(response.body, part, have, seen, gained, options);
 }
 
@@ -190,34 +189,6 @@ async function defect(part: string, { size, sha256 }: DownloadOptions): Promise<
   const hash = createHash('sha256');
   await onDisk(part, () => pipeline(createReadStream(part, { highWaterMark: 1 << 20 }), hash));
   return hash.digest('hex') === sha256 ? undefined : 'the SHA-256 checksum does not match';
-}
-
-async function requireSpace(part: string, bytes: number): Promise<void> {
-  const free = await freeSpace(dirname(part)).catch(() => Number.POSITIVE_INFINITY);
-  if (bytes <= free) return;
-  const megabytes = (count: number): string => `${(count / 1e6).toFixed(1)} MB`;
-  throw new ArxivNativeError(
-    'IO',
-    `no space left for ${part}: ${megabytes(bytes)} more are needed, ${megabytes(free)} are free`,
-    {
-      remedy: 'Free some disk space and run the same command again: it goes on from what has arrived.',
-    },
-  );
-}
-
-/** Waits for whoever else downloads the same destination. */
-async function acquire(destination: string, signal: AbortSignal, onCompromised: () => void) {
-  for (;;) {
-    try {
-      return await lock(destination, { realpath: false, stale: 30_000, update: 5_000, onCompromised });
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ELOCKED')
-        throw fileError(error, `writing ${destination}`);
-    }
-    if (signal.aborted)
-      throw new ArxivNativeError('CANCELLED', `downloading ${basename(destination)}: cancelled`);
-    await sleep(200, undefined, { signal }).catch(() => {});
-  }
 }
 
 async function sizeOf(path: string): Promise<number> {

@@ -166,7 +166,7 @@ describe('openEncoder', () => {
     });
     writeFileSync(join(folder, 'config.json'), '[1]');
     await expect(openEncoder(folder)).rejects.toMatchObject({
-      message: expect.stringContaining('no JSON object'),
+      message: expect.stringContaining('expected a JSON object'),
     });
   });
 
