@@ -19,18 +19,27 @@ export function cancelFlag(signal: AbortSignal | undefined): CancelFlag {
   return { flag, release: () => signal?.removeEventListener('abort', raise) };
 }
 
-/** Throws CANCELLED if the signal has come; `doing` reads like "fetching LibTorch". */
+/**
+ * Throws once the signal has come: its reason where that is an ArxivNativeError (a lost lock, say), else CANCELLED.
+ *
+ * @param doing reads like "fetching LibTorch"
+ */
 export function throwIfCancelled(signal: AbortSignal | undefined, doing: string): void {
-  if (signal?.aborted) throw new ArxivNativeError('CANCELLED', `${doing}: cancelled`);
+  if (signal?.aborted) throw cancellation(signal, doing);
 }
 
-/** Settles as `work` does, or rejects with CANCELLED as soon as the signal comes. */
+/** Settles as `work` does, or rejects as throwIfCancelled does as soon as the signal comes. */
 export function orCancelled<T>(work: Promise<T>, signal: AbortSignal, doing: string): Promise<T> {
   return new Promise<T>((resolve, reject) => {
-    const abort = () => reject(new ArxivNativeError('CANCELLED', `${doing}: cancelled`));
+    const abort = () => reject(cancellation(signal, doing));
     signal.addEventListener('abort', abort);
     work.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
   });
+}
+
+function cancellation({ reason }: AbortSignal, doing: string): ArxivNativeError {
+  if (reason instanceof ArxivNativeError) return reason;
+  return new ArxivNativeError('CANCELLED', `${doing}: cancelled`, { cause: reason });
 }
 
 export function isCancelled(error: unknown): boolean {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { cancelFlag } from '../../src/util/cancel.js';
+import { ArxivNativeError } from '../../src/errors.js';
+import { cancelFlag, throwIfCancelled } from '../../src/util/cancel.js';
 
 describe('cancelFlag', () => {
   it('is raised when the signal comes, and no more once released', () => {
@@ -14,5 +15,16 @@ describe('cancelFlag', () => {
   it('is raised from the start by a signal that came before', () => {
     expect(cancelFlag(AbortSignal.abort()).flag[0]).toBe(1);
     expect(cancelFlag(undefined).flag[0]).toBe(0);
+  });
+});
+
+describe('throwIfCancelled', () => {
+  it('throws CANCELLED for a bare signal, and what a signal was aborted with where that is an error of ours', () => {
+    throwIfCancelled(undefined, 'reading');
+    throwIfCancelled(new AbortController().signal, 'reading');
+    const cancelled = expect.objectContaining({ code: 'CANCELLED', message: 'reading: cancelled' });
+    expect(() => throwIfCancelled(AbortSignal.abort(), 'reading')).toThrow(cancelled);
+    const lost = new ArxivNativeError('IO', 'the lock was lost');
+    expect(() => throwIfCancelled(AbortSignal.abort(lost), 'reading')).toThrow(lost);
   });
 });
