@@ -1,4 +1,6 @@
 export { ArxivNativeError, type ErrorCode } from './errors.js';
+export type { Averages, ClassMetrics, Metrics } from './evaluate/metrics.js';
+export type { Precision } from './native.js';
 export {
   type LoadOptions,
   type PaperText,
@@ -6,6 +8,7 @@ export {
   type PredictOptions,
   Predictor,
 } from './serve/predictor.js';
+export type { RandomEncoder, Recipe, RecipeOverrides, RecipeSource } from './train/recipe.js';
 export {
   type EpochRecord,
   type TrainEvent,

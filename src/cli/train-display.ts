@@ -1,5 +1,6 @@
 import type { Metrics } from '../evaluate/metrics.js';
 import type { TrainEvent, TrainingRecord, TrainPlan, TrainResult } from '../train/types.js';
+import { percent } from '../util/format.js';
 import { formatDuration, Progress } from '../util/progress.js';
 
 /** Shows a training on standard error as it goes. */
@@ -66,6 +67,7 @@ export function summary({ folder, training }: TrainResult): string {
       ? 'No epoch was completed: these are the weights of the last step.'
       : `Best of ${history.length} epochs: ${bestEpoch}, validation accuracy ${percent(validation!.accuracy)}.`,
     ...(interrupted ? ['Training was interrupted before its end.'] : []),
+    ...(test === undefined && !interrupted ? ['The test was interrupted: its papers give no figures.'] : []),
     ...(encoder.random
       ? ['The encoder began with random weights and has read nothing else: its accuracy means nothing yet.']
       : []),
@@ -75,9 +77,8 @@ export function summary({ folder, training }: TrainResult): string {
   ].join('\n');
 }
 
-function cost({ secondsPerStep, peakMemory, history }: TrainingRecord): string {
-  const seconds = history.reduce((sum, epoch) => sum + epoch.seconds, 0);
-  return `${formatDuration(seconds)} of training, ${secondsPerStep.toPrecision(3)} s a step, ${Math.round(peakMemory / 1e6)} MB of memory.`;
+function cost({ secondsPerStep, peakMemory, trainingSeconds }: TrainingRecord): string {
+  return `${formatDuration(trainingSeconds)} of training, ${secondsPerStep.toPrecision(3)} s a step, ${Math.round(peakMemory / 1e6)} MB of memory.`;
 }
 
 function metricsTable({ perClass, accuracy, macro, weighted, papers }: Metrics): string {
@@ -134,8 +135,4 @@ function table(rows: string[][]): string {
       row.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!))).join('  '),
     )
     .join('\n');
-}
-
-function percent(share: number): string {
-  return `${(100 * share).toFixed(1)} %`;
 }

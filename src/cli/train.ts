@@ -11,6 +11,7 @@ Examples:
   $ arxiv-native train --data examples/papers.jsonl --recipe demo --out demo-model
   $ arxiv-native train --data papers.jsonl                     (the model goes to runs/v5.0)
   $ arxiv-native train --data papers.csv.gz --out my-model --recipe v5.1 --encoder ./minilm --epochs 4
+  $ arxiv-native train --data topics.csv --out topics --class-weights balanced   (labels of your own)
   $ arxiv-native train --data splits/ --out my-model --recipe my-recipe.json --device cuda:1
 
 Papers are JSON lines or CSV with title, abstract and category (or categories, the first one counts); a "split"

@@ -2,6 +2,7 @@ import { Ajv, type ValidateFunction } from 'ajv';
 import { ArxivNativeError } from '../errors.js';
 import type { EncoderShape, HeadShape } from '../native.js';
 import type { Lengths } from '../text/pack.js';
+import { misfitOfEncoder, misfitOfHead } from './fit.js';
 
 /** Raised when a folder that an older version of this package reads would be misunderstood by it. */
 export const FORMAT_VERSION = 1;
@@ -88,36 +89,9 @@ export function checkModelConfig(config: unknown, file: string): ModelConfig {
     throw contradiction(file, `${key} ${error.message} (${named})`);
   }
   const { encoder, head, lengths } = config;
-  if (encoder.hiddenSize % encoder.attentionHeads !== 0) {
-    throw contradiction(
-      file,
-      `${encoder.attentionHeads} attention heads do not divide ${encoder.hiddenSize}`,
-    );
-  }
-  if (head.type === 'cross-attention' && encoder.hiddenSize % head.attentionHeads !== 0) {
-    throw contradiction(
-      file,
-      `the head's ${head.attentionHeads} attention heads do not divide ${encoder.hiddenSize}`,
-    );
-  }
-  if (head.hidden.length !== head.dropout.length) {
-    throw contradiction(file, `head.hidden and head.dropout are not equally long`);
-  }
-  const expected = head.type === 'cls' ? 'joined' : 'abstract,title';
-  if (Object.keys(lengths).sort().join() !== expected) {
-    throw contradiction(file, `lengths must hold ${expected} for the ${head.type} head`);
-  }
-  const longest = longestSequence(encoder);
-  for (const [name, length] of Object.entries(lengths)) {
-    if (length > longest)
-      throw contradiction(file, `lengths.${name} is ${length}, the encoder reads ${longest}`);
-  }
+  const misfit = misfitOfHead(head, lengths) ?? misfitOfEncoder(encoder, head, lengths);
+  if (misfit) throw contradiction(file, misfit.what);
   return config;
-}
-
-/** The most tokens that an encoder reads as one sequence. */
-export function longestSequence(encoder: EncoderShape): number {
-  return encoder.maxPositions - encoder.positionOffset;
 }
 
 function contradiction(file: string, what: string): ArxivNativeError {

@@ -28,6 +28,13 @@ export async function giveUp(
   });
 }
 
+/** What failed after the model was complete, with that said. */
+export function afterwards(error: unknown, folder: string): ArxivNativeError {
+  const { code, message, remedy } = asArxivNativeError(error, 'IO', 'training ended well, but');
+  const safe = `The model itself is complete, in ${folder}.`;
+  return new ArxivNativeError(code, message, { cause: error, remedy: remedy ? `${remedy}\n${safe}` : safe });
+}
+
 function explain(error: unknown, { learningRate }: Recipe): ArxivNativeError {
   const failure = asArxivNativeError(error, 'ENGINE', 'training failed');
   if (failure.code !== 'NON_FINITE') return failure;

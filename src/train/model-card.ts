@@ -1,5 +1,6 @@
 import { basename } from 'node:path';
 import type { Metrics } from '../evaluate/metrics.js';
+import { percent } from '../util/format.js';
 import { formatDuration } from '../util/progress.js';
 import type { TrainingRecord } from './types.js';
 
@@ -41,7 +42,7 @@ export function modelCard(training: TrainingRecord): string {
     [
       `- ${training.bestEpoch === 0 ? 'no epoch was completed' : `best of ${training.history.length} epochs by validation accuracy: ${training.bestEpoch}`}; seed ${training.seed}`,
       `- batch ${recipe.resolved.batchSize}, learning rate ${recipe.resolved.learningRate}, ${training.frozenLayers} of ${encoder.layers} layers frozen, ${training.parameters.trainable.toLocaleString('en')} of ${training.parameters.total.toLocaleString('en')} parameters trained`,
-      `- ${training.device}, ${training.precision}, ${training.threads} threads; ${training.secondsPerStep.toPrecision(3)} s a step, ${formatDuration(training.history.reduce((sum, { seconds }) => sum + seconds, 0))} in all without validation, ${Math.round(training.peakMemory / 1e6)} MB at most`,
+      `- ${training.device}, ${training.precision}, ${training.threads} threads; ${training.secondsPerStep.toPrecision(3)} s a step, ${formatDuration(training.trainingSeconds)} in all without validation, ${Math.round(training.peakMemory / 1e6)} MB at most`,
       `- arxiv-native ${training.versions.package}, LibTorch ${training.versions.libtorch}, Node ${training.versions.node}; ${training.finishedAt}`,
     ].join('\n'),
     'The whole record, each setting included, is in training.json.',
@@ -68,7 +69,7 @@ function results(split: string, metrics: Metrics): string[] {
   ];
 }
 
-function warnings({ encoder, interrupted }: TrainingRecord): string[] {
+function warnings({ encoder, interrupted, test }: TrainingRecord): string[] {
   return [
     ...(encoder.random
       ? [
@@ -76,14 +77,13 @@ function warnings({ encoder, interrupted }: TrainingRecord): string[] {
         ]
       : []),
     ...(interrupted ? ['**Training was interrupted before its end.**'] : []),
+    ...(test === undefined && !interrupted
+      ? ['**The test was interrupted: its papers give no figures.**']
+      : []),
   ];
 }
 
 function table(head: string[], rows: (string | number)[][]): string {
   const line = (cells: (string | number)[]) => `| ${cells.join(' | ')} |`;
   return [line(head), line(head.map((_, i) => (i === 0 ? '---' : '---:'))), ...rows.map(line)].join('\n');
-}
-
-function percent(share: number): string {
-  return `${(100 * share).toFixed(1)} %`;
 }

@@ -1,7 +1,7 @@
 import type { Example } from '../data/dataset.js';
 import { ArxivNativeError } from '../errors.js';
 import { openEncoder } from '../model/encoder.js';
-import { longestSequence } from '../model/model-config.js';
+import { type Misfit, misfitOfEncoder } from '../model/fit.js';
 import type { EncoderShape, HeadShape, TensorSource, TrainingShape } from '../native.js';
 import { Tokenizer } from '../text/tokenizer.js';
 import type { RandomEncoder, Recipe } from './recipe.js';
@@ -37,12 +37,6 @@ export async function prepareEncoder(
 }
 
 function randomEncoder(sizes: RandomEncoder, train: readonly Example[]): StartingEncoder {
-  if (sizes.hiddenSize % sizes.attentionHeads !== 0) {
-    throw new ArxivNativeError(
-      'BAD_OPTION',
-      `encoder: ${sizes.attentionHeads} attention heads do not divide a hidden size of ${sizes.hiddenSize}`,
-    );
-  }
   const texts = train.map(({ paper }) => `${paper.title} ${paper.abstract}`);
   const tokenizer = Tokenizer.train(texts, sizes.vocabSize);
   const shape: EncoderShape = {
@@ -63,23 +57,7 @@ function randomEncoder(sizes: RandomEncoder, train: readonly Example[]): Startin
 
 /** The head that a recipe describes, on an encoder of this shape. Throws BAD_OPTION if the two do not fit. */
 export function headShape(recipe: Recipe, classes: number, encoder: EncoderShape): HeadShape {
-  const longest = longestSequence(encoder);
-  for (const [name, length] of Object.entries(recipe.lengths)) {
-    if (length <= longest) continue;
-    throw new ArxivNativeError(
-      'BAD_OPTION',
-      `${name} length ${length} is more than the ${longest} tokens that the encoder reads`,
-      { remedy: `Set --max-${name} to ${longest} or less.` },
-    );
-  }
-  if (recipe.head === 'cross-attention' && encoder.hiddenSize % recipe.crossAttentionHeads !== 0) {
-    throw new ArxivNativeError(
-      'BAD_OPTION',
-      `${recipe.crossAttentionHeads} cross-attention heads do not divide the encoder's ${encoder.hiddenSize}`,
-      { remedy: 'Set "crossAttentionHeads" in a recipe of your own that extends this one.' },
-    );
-  }
-  return {
+  const head: HeadShape = {
     type: recipe.head,
     classes,
     hidden: recipe.hidden,
@@ -89,6 +67,14 @@ export function headShape(recipe: Recipe, classes: number, encoder: EncoderShape
     attentionHeads: recipe.crossAttentionHeads,
     attentionDropout: recipe.crossAttentionDropout,
   };
+  const misfit = misfitOfEncoder(encoder, head, recipe.lengths);
+  if (misfit) throw new ArxivNativeError('BAD_OPTION', misfit.what, { remedy: remedyOf(misfit) });
+  return head;
+}
+
+function remedyOf({ about }: Misfit): string {
+  if (about === 'title' || about === 'abstract' || about === 'joined') return `Set a lower --max-${about}.`;
+  return `Set ${about === 'attentionHeads' ? '"attentionHeads" of the encoder' : `"${about}"`} in a recipe of your own that extends this one.`;
 }
 
 /** The recipe's part that the engine trains by. */
@@ -131,7 +117,10 @@ export function classWeights(
     throw new ArxivNativeError(
       'BAD_OPTION',
       `the recipe weights the class ${stranger}, which is not in the data (${labels.join(', ')})`,
-      { remedy: 'Use a recipe of your own that extends this one, with other "classWeights" or "none".' },
+      {
+        remedy:
+          'Choose --class-weights none or balanced, or weight your own classes under "classWeights" in a recipe of your own that extends this one.',
+      },
     );
   }
   return labels.map(label => wanted[label] ?? 1);

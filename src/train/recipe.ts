@@ -2,6 +2,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ArxivNativeError } from '../errors.js';
+import { misfitOfHead } from '../model/fit.js';
 import type { HeadShape, TrainingShape } from '../native.js';
 import type { Lengths } from '../text/pack.js';
 import { fileError } from '../util/files.js';
@@ -53,7 +54,7 @@ export interface Recipe {
 /** A recipe as it is written: it may leave to another what it does not say. */
 export type RecipeSource = Partial<Recipe> & { extends?: string };
 
-/** What a call may set beside the recipe; each takes the place of the recipe's own value. */
+/** What a call may set beside the recipe; each takes the place of the recipe's own value, or of a missing one. */
 export interface RecipeOverrides {
   encoder?: string | undefined;
   epochs?: number | undefined;
@@ -64,6 +65,7 @@ export interface RecipeOverrides {
   maxAbstract?: number | undefined;
   /** Of title and abstract together: the `cls` head's. */
   maxJoined?: number | undefined;
+  classWeights?: Recipe['classWeights'] | undefined;
 }
 
 export const DEFAULT_RECIPE = 'v5.0';
@@ -77,44 +79,50 @@ export function recipeNames(): string[] {
 }
 
 /**
- * A complete recipe from a name (`v5.0`), a path of a JSON file or an object, with all that it extends filled in.
+ * A complete recipe from a name (`v5.0`), a path of a JSON file or an object, with all that it extends filled in and
+ * the call's own values in place of its own.
  *
  * @throws ArxivNativeError BAD_OPTION (unknown recipe or key, a value out of range, a key missing), IO
  */
-export function loadRecipe(from: string | RecipeSource): Recipe {
+export function loadRecipe(from: string | RecipeSource, overrides: RecipeOverrides = {}): Recipe {
   const source = typeof from === 'string' ? describe(from, process.cwd()) : 'the recipe';
   const written =
     typeof from === 'string'
       ? flatten(locate(from, process.cwd()), [])
       : expand(from, source, process.cwd(), []);
-  return complete(written, source);
+  return complete(override(written, overrides), source);
 }
 
-/** The recipe with the call's own values in place of its own. */
-export function overrideRecipe(recipe: Recipe, overrides: RecipeOverrides): Recipe {
-  const { maxTitle, maxAbstract, maxJoined, ...direct } = overrides;
-  const given = Object.fromEntries(Object.entries(direct).filter(([, value]) => value !== undefined));
-  checkRecipe(given, 'options');
-  return complete({ ...recipe, ...given, lengths: overrideLengths(recipe, overrides) }, 'options');
-}
-
-function overrideLengths(recipe: Recipe, { maxTitle, maxAbstract, maxJoined }: RecipeOverrides): Lengths {
-  const [unfit, fit] =
-    recipe.head === 'cls'
-      ? [{ maxTitle, maxAbstract }, 'maxJoined']
-      : [{ maxJoined }, 'maxTitle and maxAbstract'];
-  for (const [option, value] of Object.entries(unfit)) {
-    if (value === undefined) continue;
-    throw new ArxivNativeError('BAD_OPTION', `${option} has no meaning for the ${recipe.head} head`, {
-      remedy: `Use ${fit}.`,
-    });
+function override(written: RecipeSource, overrides: RecipeOverrides): RecipeSource {
+  const { encoder, epochs, batchSize, learningRate, patience, classWeights } = overrides;
+  const given = present({ encoder, epochs, batchSize, learningRate, patience, classWeights });
+  const { maxTitle, maxAbstract, maxJoined } = overrides;
+  const lengths = present({ title: maxTitle, abstract: maxAbstract, joined: maxJoined });
+  if (Object.keys(lengths).length === 0) {
+    checkRecipe(given, 'options');
+    return { ...written, ...given };
   }
-  if ('joined' in recipe.lengths) return { joined: maxJoined ?? recipe.lengths.joined };
-  return { title: maxTitle ?? recipe.lengths.title, abstract: maxAbstract ?? recipe.lengths.abstract };
+  checkRecipe({ ...given, lengths }, 'options');
+  refuseOtherLengths(written.head, { maxTitle, maxAbstract, maxJoined });
+  return { ...written, ...given, lengths: { ...written.lengths, ...lengths } as Lengths };
 }
 
+function refuseOtherLengths(head: Recipe['head'] | undefined, options: Record<string, unknown>): void {
+  const [unfit, fit] =
+    head === 'cls' ? [['maxTitle', 'maxAbstract'], 'maxJoined'] : [['maxJoined'], 'maxTitle and maxAbstract'];
+  const stranger = unfit.find(option => options[option] !== undefined);
+  if (stranger === undefined) return;
+  throw new ArxivNativeError('BAD_OPTION', `${stranger} has no meaning for the ${head} head`, {
+    remedy: `Use ${fit}.`,
+  });
+}
+
+function present<T extends object>(values: T): Partial<T> {
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as Partial<T>;
+}
+
+/** Each part was held against the schema where it was written; here they are held against each other. */
 function complete(written: RecipeSource, source: string): Recipe {
-  checkRecipe(written, source);
   const missing = recipeKeys().find(key => !(key in written));
   if (missing !== undefined) {
     throw new ArxivNativeError('BAD_OPTION', `${source}: there is no "${missing}"`, {
@@ -122,21 +130,8 @@ function complete(written: RecipeSource, source: string): Recipe {
     });
   }
   const recipe = written as Recipe;
-  if (recipe.dropout.length !== recipe.hidden.length) {
-    throw new ArxivNativeError(
-      'BAD_OPTION',
-      `${source}: "dropout" has ${recipe.dropout.length} numbers for the ${recipe.hidden.length} layers of "hidden"`,
-      { remedy: 'Give one a layer.' },
-    );
-  }
-  const keys = Object.keys(recipe.lengths).sort().join(' and ');
-  const expected = recipe.head === 'cls' ? 'joined' : 'abstract and title';
-  if (keys !== expected) {
-    throw new ArxivNativeError(
-      'BAD_OPTION',
-      `${source}: "lengths" has ${keys}, but the ${recipe.head} head needs ${expected}`,
-    );
-  }
+  const misfit = misfitOfHead({ ...recipe, type: recipe.head }, recipe.lengths);
+  if (misfit) throw new ArxivNativeError('BAD_OPTION', `${source}: ${misfit.what}`);
   return recipe;
 }
 

@@ -7,16 +7,17 @@ import { ArxivNativeError } from '../errors.js';
 import { commitSavedModel, stageSavedModel, WEIGHTS } from '../model/saved-model.js';
 import { openTensors } from '../model/tensor-file.js';
 import type { EngineModel, ModelOptions, NativeAddon } from '../native.js';
+import { isCancelled } from '../util/cancel.js';
 import type { StagedFolder } from '../util/files.js';
 import { checkOutput } from '../util/output.js';
 import { TokenizedExamples } from './batches.js';
-import { giveUp } from './failure.js';
+import { afterwards, giveUp } from './failure.js';
 import { checkNumbers, countParameters, requireWeightSpace } from './limits.js';
 import { type LoopResult, runEpochs } from './loop.js';
 import { modelCard } from './model-card.js';
 import { classWeights, headShape, prepareEncoder, type StartingEncoder, trainingShape } from './plan.js';
 import { writePredictions } from './predictions.js';
-import { DEFAULT_RECIPE, loadRecipe, overrideRecipe, type Recipe, type RecipeOverrides } from './recipe.js';
+import { DEFAULT_RECIPE, loadRecipe, type Recipe } from './recipe.js';
 import { makeSchedule } from './schedule.js';
 import { type Score, score } from './score.js';
 import type { TrainHooks, TrainingRecord, TrainOptions, TrainPlan, TrainResult } from './types.js';
@@ -38,13 +39,14 @@ interface Run {
 
 interface Outcome {
   training: TrainingRecord;
-  /** Of the test papers; undefined if training was interrupted. */
+  /** Of the test papers; undefined if training or the test itself was interrupted. */
   test: Score | undefined;
 }
 
 /**
  * Trains a classifier and writes it as a saved-model folder, which appears once complete. When the signal comes
- * after the first step, what was learned is still saved, with `training.interrupted` set.
+ * after the first step, what was learned is still saved: with `training.interrupted` set, or, where only the test was
+ * left, without `training.test`.
  *
  * @throws ArxivNativeError BAD_OPTION (options, recipe), BAD_INPUT (data), BAD_MODEL and NETWORK (encoder), IO,
  * UNSUPPORTED (device, precision), OUT_OF_MEMORY, NON_FINITE, CANCELLED (before the first step), LIBTORCH, ADDON
@@ -52,7 +54,7 @@ interface Outcome {
 export async function train(options: TrainOptions, hooks: TrainHooks = {}): Promise<TrainResult> {
   const { recipe: from = DEFAULT_RECIPE, savePredictions, force = false } = options;
   checkNumbers(options);
-  const recipe = overrideRecipe(loadRecipe(from), overridesOf(options));
+  const recipe = loadRecipe(from, options);
   if (savePredictions !== undefined) await checkOutput(savePredictions, { force });
   const staged = await stageSavedModel(options.out ?? join('runs', recipeName(options)), { force });
   try {
@@ -62,7 +64,9 @@ export async function train(options: TrainOptions, hooks: TrainHooks = {}): Prom
     const { training, test } = await runOnce(run, await addon.createModel(run.options), staged, hooks);
     await commit(run, training, staged);
     if (savePredictions !== undefined && test !== undefined) {
-      await writePredictions(savePredictions, run.data, test.probabilities, { force });
+      await writePredictions(savePredictions, run.data, test.probabilities, { force }).catch(error => {
+        throw afterwards(error, staged.target);
+      });
     }
     return { folder: staged.target, training };
   } catch (error) {
@@ -98,6 +102,9 @@ async function prepare(
   const { device, precision } = resolveDevice(options.device ?? 'auto', options.precision ?? 'auto', addon);
   const data = await loadDataset(options.data, { seed });
   throwIfAborted({ signal });
+  const { train, validation, test, duplicates } = data.counts;
+  // Before the encoder, which may have to be fetched.
+  const weights = classWeights(recipe.classWeights, data.labels, train);
   const encoder = await prepareEncoder(recipe, data.train, {
     ...(options.offline !== undefined && { offline: options.offline }),
     ...(options.revision !== undefined && { revision: options.revision }),
@@ -105,8 +112,6 @@ async function prepare(
     onProgress: download => onProgress?.({ type: 'download', ...download }),
   });
   const { shape } = encoder;
-  const { train, validation, test, duplicates } = data.counts;
-  const weights = classWeights(recipe.classWeights, data.labels, train);
   const training = trainingShape(recipe, shape, weights);
   const plan: Run['plan'] = {
     recipe: { name: recipeName(options), resolved: recipe },
@@ -181,11 +186,12 @@ async function learn(
     : await scoreTest(model, tokenized('test'), data, loop, weightsFile, hooks);
   const training: TrainingRecord = {
     ...plan,
-    interrupted: loop.interrupted || hooks.signal?.aborted === true,
+    interrupted: loop.interrupted,
     history: loop.history,
     bestEpoch: loop.best?.epoch ?? 0,
     validation: loop.best?.validation,
     test: test?.metrics,
+    trainingSeconds: loop.history.reduce((sum, { seconds }) => sum + seconds, 0),
     secondsPerStep: median(loop.stepSeconds),
     // libuv gives kilobytes on every system.
     peakMemory: process.resourceUsage().maxRSS * 1024,
@@ -210,7 +216,7 @@ async function scoreTest(
       onProgress: done => onProgress?.({ type: 'evaluation', split: 'test', done, total: papers.length }),
     });
   } catch (error) {
-    if (signal?.aborted) return undefined;
+    if (isCancelled(error)) return undefined;
     throw error;
   }
 }
@@ -230,11 +236,6 @@ async function commit(
     training,
   };
   await commitSavedModel(staged, parts, modelCard(training));
-}
-
-function overridesOf(options: TrainOptions): RecipeOverrides {
-  const { encoder, epochs, batchSize, learningRate, patience, maxTitle, maxAbstract, maxJoined } = options;
-  return { encoder, epochs, batchSize, learningRate, patience, maxTitle, maxAbstract, maxJoined };
 }
 
 function recipeName({ recipe = DEFAULT_RECIPE }: TrainOptions): string {

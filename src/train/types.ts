@@ -89,13 +89,16 @@ export interface EpochRecord {
 
 /** What training.json holds. */
 export interface TrainingRecord extends TrainPlan {
-  /** Stopped by the user before its time. */
+  /** Stopped by the user before its time. A test that was stopped leaves this false: the model is complete. */
   interrupted: boolean;
   history: EpochRecord[];
   /** The epoch whose weights were kept; 0 if training was stopped before one ended. */
   bestEpoch: number;
   validation: Metrics | undefined;
+  /** Undefined if training or the test itself was interrupted. */
   test: Metrics | undefined;
+  /** Of all epochs, without validation. */
+  trainingSeconds: number;
   /** Median. */
   secondsPerStep: number;
   /** Largest resident set of the process, in bytes. */

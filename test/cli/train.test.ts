@@ -242,7 +242,7 @@ describe('train refuses', () => {
       'too long abstracts',
       ['--max-abstract', '65'],
       'more than the 64 tokens that the encoder reads',
-      '--max-abstract to 64',
+      'lower --max-abstract',
     ],
     [
       'a length of another head',

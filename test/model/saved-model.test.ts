@@ -24,6 +24,7 @@ import {
 } from '../../src/model/saved-model.js';
 import type { HeadShape } from '../../src/native.js';
 import { Tokenizer } from '../../src/text/tokenizer.js';
+import { tinyEncoder } from '../support/shape.js';
 import { safetensors } from '../train/fake-engine.js';
 
 const scratch = mkdtempSync(join(tmpdir(), 'saved-model-'));
@@ -42,22 +43,7 @@ const head: HeadShape = {
 };
 const parts: SavedModelParts = {
   labels: ['cs.AI', 'cs.CL', 'cs.CV'],
-  encoder: {
-    vocabSize: tokenizer.vocabSize,
-    hiddenSize: 8,
-    layers: 2,
-    attentionHeads: 2,
-    intermediateSize: 16,
-    maxPositions: 64,
-    typeVocabSize: 2,
-    layerNormEps: 1e-12,
-    activation: 'gelu',
-    hiddenDropout: 0.1,
-    attentionDropout: 0.1,
-    initializerRange: 0.02,
-    positionOffset: 0,
-    padTokenId: 0,
-  },
+  encoder: tinyEncoder({ vocabSize: tokenizer.vocabSize }),
   head,
   lengths: { title: 16, abstract: 64 },
   thresholds: { method: 'argmax' },
@@ -258,6 +244,18 @@ describe('a damaged model', () => {
       'a list of 4 different labels',
     ],
     [
+      'odd heads of its own',
+      'config.json',
+      c => ({ ...c, head: { ...c.head, attentionHeads: 3 } }),
+      '3 cross-attention heads do not divide',
+    ],
+    [
+      'a dropout too few',
+      'config.json',
+      c => ({ ...c, head: { ...c.head, dropout: [0.1] } }),
+      '"dropout" has 1 numbers for the 2 layers',
+    ],
+    [
       'a smaller vocabulary',
       'config.json',
       c => ({ ...c, encoder: { ...c.encoder, vocabSize: 9 } }),
@@ -273,9 +271,14 @@ describe('a damaged model', () => {
       'long texts',
       'config.json',
       c => ({ ...c, lengths: { title: 16, abstract: 65 } }),
-      'lengths.abstract is 65',
+      'abstract length 65 is more than the 64 tokens',
     ],
-    ['other lengths', 'config.json', c => ({ ...c, lengths: { joined: 16 } }), 'lengths must hold'],
+    [
+      'other lengths',
+      'config.json',
+      c => ({ ...c, lengths: { joined: 16 } }),
+      '"lengths" has joined, but the cross-attention head needs abstract and title',
+    ],
     ['a newer format', 'config.json', c => ({ ...c, format_version: 2 }), 'format_version 2'],
     ['an unknown key', 'config.json', c => ({ ...c, colour: 'red' }), 'colour'],
     [

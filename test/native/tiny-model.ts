@@ -1,24 +1,10 @@
 import type { HeadShape, ModelOptions, TrainBatch, TrainingShape } from '../../src/native.js';
+import { tinyEncoder } from '../support/shape.js';
 
 /** Options of a model small enough to be created in a moment, with random weights. */
 export function tinyModel(overrides: Partial<ModelOptions> = {}): ModelOptions & { training: TrainingShape } {
   return {
-    encoder: {
-      vocabSize: 100,
-      hiddenSize: 32,
-      layers: 2,
-      attentionHeads: 4,
-      intermediateSize: 64,
-      maxPositions: 64,
-      typeVocabSize: 2,
-      layerNormEps: 1e-12,
-      activation: 'gelu',
-      hiddenDropout: 0.1,
-      attentionDropout: 0.1,
-      initializerRange: 0.02,
-      positionOffset: 0,
-      padTokenId: 0,
-    },
+    encoder: tinyEncoder({ hiddenSize: 32, attentionHeads: 4, intermediateSize: 64 }),
     head: tinyHead(),
     device: 'cpu',
     precision: 'fp32',

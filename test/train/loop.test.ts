@@ -11,6 +11,7 @@ import { headShape } from '../../src/train/plan.js';
 import { loadRecipe } from '../../src/train/recipe.js';
 import { makeSchedule } from '../../src/train/schedule.js';
 import type { TrainEvent } from '../../src/train/types.js';
+import { tinyEncoder } from '../support/shape.js';
 import { FakeModel } from './fake-engine.js';
 
 const scratch = mkdtempSync(join(tmpdir(), 'loop-'));
@@ -26,22 +27,7 @@ function examples(count: number): Example[] {
   }));
 }
 
-const encoder = {
-  vocabSize: 100,
-  hiddenSize: 8,
-  layers: 1,
-  attentionHeads: 1,
-  intermediateSize: 8,
-  maxPositions: 200,
-  typeVocabSize: 2,
-  layerNormEps: 1e-12,
-  activation: 'gelu' as const,
-  hiddenDropout: 0,
-  attentionDropout: 0,
-  initializerRange: 0.02,
-  positionOffset: 0,
-  padTokenId: 0,
-};
+const encoder = tinyEncoder({ maxPositions: 200 });
 
 let model: FakeModel;
 beforeEach(() => {

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ArxivNativeError } from '../../src/errors.js';
-import { loadRecipe, overrideRecipe, recipeNames } from '../../src/train/recipe.js';
+import { loadRecipe, recipeNames } from '../../src/train/recipe.js';
 
 let folder: string;
 beforeAll(() => {
@@ -190,22 +190,32 @@ describe('a recipe of the user', () => {
 
 describe('options beside the recipe', () => {
   it('take the place of its values', () => {
-    const recipe = overrideRecipe(loadRecipe('v5.0'), { epochs: 2, learningRate: 1e-4, maxAbstract: 256 });
+    const recipe = loadRecipe('v5.0', { epochs: 2, learningRate: 1e-4, maxAbstract: 256 });
     expect(recipe).toMatchObject({ epochs: 2, learningRate: 1e-4, lengths: { title: 32, abstract: 256 } });
     expect(recipe.batchSize).toBe(12);
-    expect(overrideRecipe(loadRecipe('light'), { maxJoined: 64 }).lengths).toEqual({ joined: 64 });
+    expect(loadRecipe('light', { maxJoined: 64 }).lengths).toEqual({ joined: 64 });
+  });
+
+  it('may say what the recipe leaves out', () => {
+    const { encoder: _, ...rest } = loadRecipe('v5.0');
+    expect(loadRecipe(rest, { encoder: './mine' }).encoder).toBe('./mine');
+    expect(() => loadRecipe(rest)).toThrow('there is no "encoder"');
+  });
+
+  it('set class weights', () => {
+    expect(loadRecipe('v5.0', { classWeights: 'none' }).classWeights).toBe('none');
+    expect(() => loadRecipe('v5.0', { classWeights: 'some' as never })).toThrow('options: "classWeights"');
   });
 
   it('are refused out of range', () => {
-    const refused = (overrides: object) =>
-      failure(() => overrideRecipe(loadRecipe('v5.0'), overrides)).message;
+    const refused = (overrides: object) => failure(() => loadRecipe('v5.0', overrides)).message;
     expect(refused({ epochs: 0 })).toBe('options: "epochs" must be >= 1, not 0');
     expect(refused({ learningRate: Number.NaN })).toContain('"learningRate" must be of type number, not NaN');
     expect(refused({ maxTitle: 2 })).toContain('"lengths.title" must be >= 3, not 2');
   });
 
   it('are refused where the head has no use for them', () => {
-    const error = failure(() => overrideRecipe(loadRecipe('light'), { maxTitle: 16 }));
+    const error = failure(() => loadRecipe('light', { maxTitle: 16 }));
     expect(error.message).toBe('maxTitle has no meaning for the cls head');
     expect(error.remedy).toBe('Use maxJoined.');
   });

@@ -204,6 +204,23 @@ describe('train', () => {
     ['too long an abstract', { maxAbstract: 129 }, 'abstract length 129 is more than the 128 tokens'],
     ['a weight for a strange class', { recipe: { extends: 'demo', classWeights: { 'cs.XX': 2 } } }, 'cs.XX'],
     [
+      'heads that do not divide a random encoder',
+      {
+        recipe: {
+          extends: 'demo',
+          encoder: {
+            vocabSize: 200,
+            hiddenSize: 16,
+            layers: 1,
+            attentionHeads: 3,
+            intermediateSize: 16,
+            maxPositions: 128,
+          },
+        },
+      },
+      '3 attention heads do not divide',
+    ],
+    [
       'heads that do not fit',
       { recipe: { extends: 'demo', crossAttentionHeads: 7 } },
       '7 cross-attention heads',
@@ -281,7 +298,55 @@ describe('train, when it goes wrong', () => {
       };
     };
     const { training } = await run({ epochs: 1 }, { signal: controller.signal });
-    expect(training).toMatchObject({ interrupted: true, bestEpoch: 1, test: undefined });
+    expect(training).toMatchObject({ interrupted: false, bestEpoch: 1, test: undefined });
+    expect((await openSavedModel(out)).training).toMatchObject({ interrupted: false });
+    const card = readFileSync(join(out, 'README.md'), 'utf8');
+    expect(card).toContain('The test was interrupted');
+    expect(card).not.toContain('Training was interrupted');
+  });
+
+  it('passes on what ends the test besides a signal', async () => {
+    const controller = new AbortController();
+    engine.prepare = model => {
+      let split = 0;
+      model.onPredict = papers => {
+        if (++split === 1) return new Array(papers * 2).fill(0);
+        controller.abort();
+        return new Array(papers * 2).fill(Number.NaN);
+      };
+      // This engine does not look at the signal.
+      const { predict } = model;
+      model.predict = batch => predict.call(model, batch);
+    };
+    const error = await failure(run({ epochs: 1 }, { signal: controller.signal }));
+    expect(error).toMatchObject({ code: 'NON_FINITE' });
+  });
+
+  it('says that the model is complete when only its predictions could not be written', async () => {
+    const place = join(folder, 'predictions');
+    mkdirSync(place);
+    engine.prepare = model => {
+      model.onSave = () => rmSync(place, { recursive: true, force: true });
+    };
+    const error = await failure(run({ savePredictions: join(place, 'test.jsonl') }));
+    expect(error).toMatchObject({
+      code: 'IO',
+      remedy: expect.stringContaining(`The model itself is complete, in ${out}.`),
+    });
+    expect((await openSavedModel(out)).labels).toEqual(['cs.AI', 'cs.CL']);
+  });
+
+  it('asks for other weights of classes before it looks for the encoder', async () => {
+    const error = await failure(
+      run({ recipe: { extends: 'demo', classWeights: { 'cs.XX': 2 } }, encoder: './absent' }),
+    );
+    expect(error).toMatchObject({ code: 'BAD_OPTION', message: expect.stringContaining('cs.XX') });
+    expect(error.remedy).toContain('--class-weights none or balanced');
+    const { training } = await run({
+      recipe: { extends: 'demo', classWeights: { 'cs.XX': 2 } },
+      classWeights: 'none',
+    });
+    expect(training.classWeights).toEqual([]);
   });
 
   it('has nothing to save when stopped before the first step', async () => {

@@ -1,0 +1,48 @@
+import type { EncoderShape, HeadShape } from '../native.js';
+import type { Lengths } from '../text/pack.js';
+
+/** Why parts of a model do not go together. */
+export interface Misfit {
+  /** The setting to change. */
+  about: 'attentionHeads' | 'crossAttentionHeads' | 'dropout' | keyof AnyLengths | 'lengths';
+  /** What is wrong, as a part of a sentence. */
+  what: string;
+}
+
+type AnyLengths = { title: number; abstract: number; joined: number };
+
+/** What contradicts itself in a head and its lengths, whatever the encoder; undefined if nothing does. */
+export function misfitOfHead(
+  { type, hidden, dropout }: Pick<HeadShape, 'type' | 'hidden' | 'dropout'>,
+  lengths: Lengths,
+): Misfit | undefined {
+  if (dropout.length !== hidden.length) {
+    const what = `"dropout" has ${dropout.length} numbers for the ${hidden.length} layers of "hidden"`;
+    return { about: 'dropout', what };
+  }
+  const keys = Object.keys(lengths).sort().join(' and ') || 'nothing';
+  const expected = type === 'cls' ? 'joined' : 'abstract and title';
+  if (keys === expected) return undefined;
+  return { about: 'lengths', what: `"lengths" has ${keys}, but the ${type} head needs ${expected}` };
+}
+
+/** What in a head and its lengths an encoder cannot serve; undefined if nothing. */
+export function misfitOfEncoder(
+  { hiddenSize, attentionHeads, maxPositions, positionOffset }: EncoderShape,
+  head: Pick<HeadShape, 'type' | 'attentionHeads'>,
+  lengths: Lengths,
+): Misfit | undefined {
+  if (hiddenSize % attentionHeads !== 0) {
+    const what = `${attentionHeads} attention heads do not divide the encoder's width of ${hiddenSize}`;
+    return { about: 'attentionHeads', what };
+  }
+  if (head.type === 'cross-attention' && hiddenSize % head.attentionHeads !== 0) {
+    const what = `${head.attentionHeads} cross-attention heads do not divide the encoder's width of ${hiddenSize}`;
+    return { about: 'crossAttentionHeads', what };
+  }
+  const longest = maxPositions - positionOffset;
+  const [name, length] = Object.entries(lengths).find(([, length]) => length > longest) ?? [];
+  if (name === undefined) return undefined;
+  const what = `${name} length ${length} is more than the ${longest} tokens that the encoder reads`;
+  return { about: name as keyof AnyLengths, what };
+}
