@@ -2,6 +2,7 @@ import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ArxivNativeError } from '../errors.js';
 import type { EncoderShape, TensorSource } from '../native.js';
+import { Tokenizer } from '../text/tokenizer.js';
 import { readEncoderConfig } from './encoder-config.js';
 import { encoderTensors, type Family } from './families.js';
 import { fetchEncoder, type HubOptions, isHubId, WEIGHT_FILES } from './hub.js';
@@ -16,16 +17,18 @@ export interface EncoderFiles {
   /** The Hub's commit. Absent for a folder. */
   revision?: string;
   shape: EncoderShape;
+  /** Its own; it has no more tokens than `shape.vocabSize`. */
+  tokenizer: Tokenizer;
   /** Every tensor of the encoder and nothing else, by the engine's names, in the shapes that `shape` asks for. */
   tensors: TensorSource[];
 }
 
 /**
- * Opens an encoder: a folder with config.json and weights, or an id of the Hub, which is fetched into the Hub's cache
+ * Opens an encoder: a folder with config.json, tokenizer and weights, or an id of the Hub, which is fetched into the Hub's cache
  * unless it is there. A folder of that name comes first.
  *
- * @throws ArxivNativeError BAD_MODEL if it is absent, of no known family, or its weights are missing, mis-shaped or
- * malformed; NETWORK, IO and CANCELLED as fetchEncoder does.
+ * @throws ArxivNativeError BAD_MODEL if it is absent, of no known family, or its tokenizer or weights are missing, of an
+ * unfit kind or shape, or malformed (before any weights are fetched, where config.json or tokenizer tell); NETWORK, IO and CANCELLED as fetchEncoder does.
  */
 export async function openEncoder(idOrFolder: string, options: HubOptions = {}): Promise<EncoderFiles> {
   const isFolder = (await stat(idOrFolder).catch(() => undefined))?.isDirectory() === true;
@@ -35,15 +38,31 @@ export async function openEncoder(idOrFolder: string, options: HubOptions = {}):
         'Name a folder with config.json and weights, or an id such as allenai/scibert_scivocab_uncased.',
     });
   }
-  const found = isFolder ? { folder: idOrFolder } : await fetchEncoder(idOrFolder, options);
-  const { family, shape } = await readEncoderConfig(join(found.folder, 'config.json'));
-  const file = await weightFile(found.folder);
+  const fetched = isFolder ? undefined : await fetchEncoder(idOrFolder, options);
+  const folder = fetched?.folder ?? idOrFolder;
+  const { family, shape } = await readEncoderConfig(join(folder, 'config.json'));
+  const tokenizer = await openTokenizer(idOrFolder, folder, shape);
+  // What is small has said by now whether the encoder is fit: the weights are hundreds of megabytes.
+  await fetched?.fetchWeights();
+  const file = await weightFile(folder);
   return {
     id: idOrFolder,
-    ...found,
+    folder,
+    ...(fetched && { revision: fetched.revision }),
     shape,
+    tokenizer,
     tensors: encoderSources(await openTensors(file), family, shape, file),
   };
+}
+
+async function openTokenizer(id: string, folder: string, { vocabSize }: EncoderShape): Promise<Tokenizer> {
+  const tokenizer = await Tokenizer.open(folder);
+  if (tokenizer.vocabSize <= vocabSize) return tokenizer;
+  throw new ArxivNativeError(
+    'BAD_MODEL',
+    `${id}: its tokenizer has ${tokenizer.vocabSize} tokens, its config.json says ${vocabSize}`,
+    { remedy: 'Use the tokenizer that belongs to this encoder.' },
+  );
 }
 
 async function weightFile(folder: string): Promise<string> {

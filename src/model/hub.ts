@@ -34,18 +34,24 @@ export function isHubId(text: string): boolean {
   return text.length <= 96 && /^\w[\w.-]*(\/\w[\w.-]*)?$/.test(text) && !/--|\.\./.test(text);
 }
 
+/** An encoder in the Hub's cache. */
+export interface FetchedEncoder {
+  folder: string;
+  /** The commit that every file is from. */
+  revision: string;
+  /** Makes sure of the weights; until then only the small files that describe the encoder are sure to be there. */
+  fetchWeights(): Promise<void>;
+}
+
 /**
- * Fetches what an encoder needs from the Hub (config.json, tokenizer, weights) into the Hub's own cache, all from one
- * commit, and returns the folder and the commit. What is there already is not fetched again, and a commit that is there
- * whole needs no connection. HF_ENDPOINT, HF_TOKEN, HF_HOME, HF_HUB_CACHE, HF_HUB_OFFLINE and HTTPS_PROXY are honoured.
+ * Fetches what describes an encoder (config.json, tokenizer) and, by `fetchWeights`, its weights from the Hub into the
+ * Hub's own cache, all from one commit. What is there already is not fetched again, and a commit that is there whole
+ * needs no connection. HF_ENDPOINT, HF_TOKEN, HF_HOME, HF_HUB_CACHE, HF_HUB_OFFLINE and HTTPS_PROXY are honoured.
  *
  * @throws ArxivNativeError BAD_MODEL for an unknown or unfit model, NETWORK for a failed, refused or forbidden
  * connection, IO for a full disk, CANCELLED
  */
-export async function fetchEncoder(
-  id: string,
-  options: HubOptions = {},
-): Promise<{ folder: string; revision: string }> {
+export async function fetchEncoder(id: string, options: HubOptions = {}): Promise<FetchedEncoder> {
   const { revision = 'main' } = options;
   if (!/^\w[\w.-]*(\/\w[\w.-]*)*$/.test(revision) || revision.includes('..')) {
     throw new ArxivNativeError(
@@ -61,12 +67,14 @@ export async function fetchEncoder(
   await model.fetchRequired('config.json');
   await model.fetchOneOf(TOKENIZER_FILES, 'tokenizer');
   await model.fetch('tokenizer_config.json');
+  return { folder: model.folder(), revision: model.commit!, fetchWeights: () => fetchWeights(model) };
+}
+
+async function fetchWeights(model: HubModel): Promise<void> {
   const weights = await model.fetchOneOf(WEIGHT_FILES, 'weights');
-  if (weights.endsWith('.json')) {
-    const shards = new Set((await readWeightMap(join(model.folder(), weights))).values());
-    for (const shard of shards) await model.fetchRequired(shard);
-  }
-  return { folder: model.folder(), revision: model.commit! };
+  if (!weights.endsWith('.json')) return;
+  const shards = new Set((await readWeightMap(join(model.folder(), weights))).values());
+  for (const shard of shards) await model.fetchRequired(shard);
 }
 
 /** What the Hub says about a file before it is fetched. */
@@ -82,6 +90,10 @@ class HubModel {
   /** All files are taken from one commit: the one that the first of them had. */
   commit: string | undefined;
   private readonly cache: CachedModel;
+  /** Whether the Hub has answered anything. */
+  private reached = false;
+  /** Why it never did. What the cache holds is then taken as it is. */
+  private unreachable: ArxivNativeError | undefined;
 
   constructor(
     private readonly id: string,
@@ -108,14 +120,16 @@ class HubModel {
 
   /** Makes sure of one file. @returns whether the model has it */
   async fetch(name: string): Promise<boolean> {
-    if (this.settings.offline) this.commit ??= await this.cachedCommit();
+    const offline = this.settings.offline || this.unreachable !== undefined;
+    if (offline) this.commit ??= await this.cachedCommit();
     if (this.commit !== undefined) {
       const known = await this.cache.has(this.commit, name);
       if (known !== undefined) return known;
-      if (this.settings.offline) return false;
+      if (offline) return false;
     }
     const info = await this.ask(name);
     if (info === 'unreachable') return this.fetch(name);
+    this.reached = true;
     if (info === 'absent') {
       if (this.commit === undefined) throw this.lacks(`no ${name}`);
       await this.cache.recordAbsent(this.commit, name);
@@ -158,7 +172,10 @@ class HubModel {
     );
   }
 
-  /** Asks about a file. `unreachable` only if the cache has a commit to go on with, which is then chosen. */
+  /**
+   * Asks about a file. `unreachable` only if the Hub has never answered and there is a commit to look for in the cache,
+   * which is then chosen.
+   */
   private async ask(name: string): Promise<FileInfo | 'absent' | 'unreachable'> {
     const { signal, retryDelayMs } = this.options;
     try {
@@ -169,9 +186,10 @@ class HubModel {
     } catch (error) {
       if (error instanceof HttpStatusError) return this.refused(error);
       const isConnection = error instanceof ArxivNativeError && error.code === 'NETWORK';
-      if (!isConnection || this.commit !== undefined) throw error;
-      this.commit = await this.cache.commitOf(this.revision);
+      if (!isConnection || this.reached) throw error;
+      this.commit ??= await this.cache.commitOf(this.revision);
       if (this.commit === undefined) throw error;
+      this.unreachable = error;
       return 'unreachable';
     }
   }
@@ -255,6 +273,7 @@ class HubModel {
   }
 
   private lacks(what: string): ArxivNativeError {
+    if (this.unreachable) return this.unreachable;
     const where = this.settings.offline ? 'in the cache, and this is offline' : 'of a kind that is read';
     return new ArxivNativeError('BAD_MODEL', `encoder ${this.id} has ${what} ${where}`, {
       remedy: this.settings.offline

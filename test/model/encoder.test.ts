@@ -1,4 +1,5 @@
 import {
+  appendFileSync,
   copyFileSync,
   existsSync,
   mkdtempSync,
@@ -31,7 +32,8 @@ afterEach(() => {
 function withConfig(changes: Record<string, unknown>, from = 'bert-safetensors'): string {
   const config = JSON.parse(readFileSync(fixture(`${from}/config.json`), 'utf8')) as object;
   writeFileSync(join(folder, 'config.json'), JSON.stringify({ ...config, ...changes }));
-  copyFileSync(fixture(`${from}/model.safetensors`), join(folder, 'model.safetensors'));
+  for (const name of ['model.safetensors', 'vocab.txt'])
+    copyFileSync(fixture(`${from}/${name}`), join(folder, name));
   return folder;
 }
 
@@ -147,6 +149,16 @@ describe('openEncoder', () => {
     await expect(opening).rejects.toThrow(folder);
   });
 
+  it('gives the tokenizer, and refuses one that has more tokens than the encoder', async () => {
+    const { tokenizer } = await openEncoder(fixture('bert-zip'));
+    expect(tokenizer.encode('b a', 8)).toEqual([2, 6, 5, 3]);
+    appendFileSync(join(withConfig({}), 'vocab.txt'), 'one-more\n');
+    await expect(openEncoder(folder)).rejects.toMatchObject({
+      code: 'BAD_MODEL',
+      message: expect.stringContaining('has 21 tokens, its config.json says 20'),
+    });
+  });
+
   it('lists the known families for an unknown one', async () => {
     await expect(openEncoder(withConfig({ model_type: 'gpt2' }))).rejects.toMatchObject({
       remedy: expect.stringContaining('bert, roberta, distilbert'),
@@ -159,6 +171,11 @@ describe('openEncoder', () => {
       message: expect.stringContaining('config.json'),
     });
     copyFileSync(fixture('bert-zip/config.json'), join(folder, 'config.json'));
+    await expect(openEncoder(folder)).rejects.toMatchObject({
+      code: 'BAD_MODEL',
+      message: expect.stringContaining('no tokenizer.json and no vocab.txt'),
+    });
+    copyFileSync(fixture('bert-zip/vocab.txt'), join(folder, 'vocab.txt'));
     await expect(openEncoder(folder)).rejects.toMatchObject({
       code: 'BAD_MODEL',
       message: expect.stringContaining('holds no weights'),

@@ -12,7 +12,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { openEncoder } from '../../src/model/encoder.js';
-import { fetchEncoder, isHubId } from '../../src/model/hub.js';
+import { fetchEncoder, type HubOptions, isHubId } from '../../src/model/hub.js';
 import { hubSettings } from '../../src/model/hub-cache.js';
 import { cutAt, sendFile } from '../util/file-server.js';
 import { COMMIT, sha256, startHub, type TestHub } from './hub-server.js';
@@ -51,7 +51,12 @@ async function start(name: string): Promise<void> {
 }
 
 const repository = (): string => join(home, 'hub', 'models--lab--tiny-bert');
-const fetchTiny = (options = {}) => fetchEncoder(ID, { retryDelayMs: 1, ...options });
+
+async function fetchTiny({ id = ID, ...options }: HubOptions & { id?: string } = {}) {
+  const { folder, revision, fetchWeights } = await fetchEncoder(id, { retryDelayMs: 1, ...options });
+  await fetchWeights();
+  return { folder, revision };
+}
 
 describe('fetchEncoder', () => {
   it("fills the Hub's own cache layout, with everything from one commit", async () => {
@@ -125,7 +130,7 @@ describe('fetchEncoder', () => {
   });
 
   it('follows a renamed model', async () => {
-    const { folder, revision } = await fetchEncoder('old-name', { retryDelayMs: 1 });
+    const { folder, revision } = await fetchTiny({ id: 'old-name' });
     expect(revision).toBe(COMMIT);
     expect(readdirSync(folder)).toHaveLength(4);
   });
@@ -273,6 +278,55 @@ describe('mishaps', () => {
     expect(hub.storage.requests).toHaveLength(1);
     expect(readdirSync(join(repository(), 'blobs'))).toHaveLength(4);
     expect(readdirSync(first.folder)).toHaveLength(4);
+  });
+});
+
+describe('an encoder that is unfit', () => {
+  it.each<[string, string, string, RegExp]>([
+    ['an unknown family', 'config.json', '{"model_type": "gpt2"}', /model_type "gpt2"/],
+    ['an unusable tokenizer', 'tokenizer.json', '{"model": {"type": "Unigram"}}', /tokenizer\.json/],
+  ])('is refused for %s before its weights are fetched', async (_what, name, content, message) => {
+    hub.files.set(name, Buffer.from(content));
+    await expect(openEncoder(ID, { retryDelayMs: 1 })).rejects.toMatchObject({
+      code: 'BAD_MODEL',
+      message: expect.stringMatching(message),
+    });
+    expect(hub.storage.requests).toEqual([]);
+  });
+});
+
+describe('an unreachable Hub', () => {
+  /** As other clients of the Hub leave it: no notes of the files that the model lacks. */
+  async function cachedByAnother() {
+    const cached = await fetchTiny();
+    rmSync(join(repository(), '.no_exist'), { recursive: true });
+    await hub.close();
+    return cached;
+  }
+
+  it.each([undefined, COMMIT])('does without it where the cache is whole (revision %s)', async revision => {
+    const cached = await cachedByAnother();
+    expect(await fetchTiny(revision === undefined ? {} : { revision })).toEqual(cached);
+  });
+
+  it('is the error where the cache is not', async () => {
+    const { folder } = await cachedByAnother();
+    rmSync(join(folder, 'model.safetensors'));
+    const fetching = fetchTiny();
+    await expect(fetching).rejects.toMatchObject({
+      code: 'NETWORK',
+      message: expect.stringContaining('ECONNREFUSED'),
+    });
+  });
+
+  it('is an error once it has answered', async () => {
+    await fetchTiny();
+    hub.commit = 'beef'.padEnd(40, '1');
+    hub.files.set('vocab.txt', Buffer.from('other'));
+    const description = await fetchEncoder(ID, { retryDelayMs: 1 });
+    hub.files.set('model.safetensors', Buffer.from('other'));
+    await hub.close();
+    await expect(description.fetchWeights()).rejects.toMatchObject({ code: 'NETWORK' });
   });
 });
 
