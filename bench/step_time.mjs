@@ -10,7 +10,6 @@ import { loadDataset } from '../dist/data/dataset.js';
 import { loadEngine } from '../dist/engine.js';
 import { openEncoder } from '../dist/model/encoder.js';
 import { packPapers } from '../dist/text/pack.js';
-import { Tokenizer } from '../dist/text/tokenizer.js';
 import { classWeights, headShape, trainingShape } from '../dist/train/plan.js';
 import { loadRecipe } from '../dist/train/recipe.js';
 
@@ -109,7 +108,6 @@ function peer(precision) {
 async function measureOurs(precision) {
   const recipe = loadRecipe('v5.0');
   const encoder = await openEncoder(values.encoder, { offline: true });
-  const tokenizer = await Tokenizer.open(values.encoder);
   const data = await loadDataset(values.data, { seed: 42 });
   const weights = classWeights(recipe.classWeights, data.labels, data.counts.train);
   const model = await loadEngine().createModel({
@@ -133,7 +131,7 @@ async function measureOurs(precision) {
     );
     const began = performance.now();
     const batch = packPapers(
-      tokenizer,
+      encoder.tokenizer,
       examples.map(({ paper }) => paper),
       recipe.lengths,
     );

@@ -24,15 +24,7 @@ export async function prepareEncoder(
   options: NonNullable<Parameters<typeof openEncoder>[1]>,
 ): Promise<StartingEncoder> {
   if (typeof recipe.encoder !== 'string') return randomEncoder(recipe.encoder, train);
-  const { id, folder, revision, shape, tensors } = await openEncoder(recipe.encoder, options);
-  const tokenizer = await Tokenizer.open(folder);
-  if (tokenizer.vocabSize > shape.vocabSize) {
-    throw new ArxivNativeError(
-      'BAD_MODEL',
-      `${id}: its tokenizer has ${tokenizer.vocabSize} tokens, its config.json says ${shape.vocabSize}`,
-      { remedy: 'Use the tokenizer that belongs to this encoder.' },
-    );
-  }
+  const { id, revision, shape, tensors, tokenizer } = await openEncoder(recipe.encoder, options);
   return { id, ...(revision !== undefined && { revision }), random: false, shape, tensors, tokenizer };
 }
 
