@@ -1,6 +1,7 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import { ArxivNativeError } from '../errors.js';
 import { fileError } from '../util/files.js';
+import { printable } from '../util/format.js';
 
 /** A weight file, read in small pieces: its tables are looked at here, its tensors only ever by the engine. */
 export class ByteFile {
@@ -44,18 +45,20 @@ export class ByteFile {
     return bytes;
   }
 
+  /** `detail` may hold names from the file. */
   truncated(detail: string): ArxivNativeError {
     return new ArxivNativeError(
       'BAD_MODEL',
-      `${this.path} is truncated: it has ${this.size} bytes, ${detail}`,
+      `${this.path} is truncated: it has ${this.size} bytes, ${printable(detail)}`,
       {
         remedy: 'The file is incomplete: delete it, then fetch or copy it again.',
       },
     );
   }
 
+  /** `detail` may hold names from the file. */
   malformed(detail: string): ArxivNativeError {
-    return new ArxivNativeError('BAD_MODEL', `${this.path} is malformed: ${detail}`, {
+    return new ArxivNativeError('BAD_MODEL', `${this.path} is malformed: ${printable(detail)}`, {
       remedy: 'The file is damaged, or of another kind: fetch or copy it again.',
     });
   }

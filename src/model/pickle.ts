@@ -1,8 +1,12 @@
 import { ArxivNativeError } from '../errors.js';
+import { printable } from '../util/format.js';
 
 /** What a pickle may name: a class or function of Python's, as we choose to understand it. */
 export interface PickleGlobal {
-  /** For REDUCE and NEWOBJ: the call's value. Absent for a name that is only passed about. */
+  /**
+   * For REDUCE and NEWOBJ: the call's value. Absent for a name that is only passed about. The arguments are whatever
+   * the file has there; a RangeError says that they do not fit.
+   */
   call?(...args: unknown[]): unknown;
   /** For BUILD: takes the state of an object that `call` made. Objects without it keep none. */
   build?(object: unknown, state: unknown): void;
@@ -23,6 +27,8 @@ export interface PickleOptions {
 export const LARGEST_PICKLE = 16 * 2 ** 20;
 const MOST_INSTRUCTIONS = 1_000_000;
 const MOST_ARGUMENTS = 16;
+/** Items of lists and characters of texts, over all calls: one list in many calls would be copied as often. */
+const MOST_ARGUMENT_ITEMS = LARGEST_PICKLE;
 
 const MARK = Symbol('mark');
 
@@ -47,6 +53,7 @@ class Unpickler {
   private readonly known: Map<string, PickleGlobal>;
   private readonly callables: Set<PickleGlobal>;
   private position = 0;
+  private argumentItems = 0;
 
   constructor(
     private readonly bytes: Uint8Array,
@@ -61,6 +68,16 @@ class Unpickler {
     if (this.byte() !== 0x80) throw this.malformed('it does not begin with a protocol');
     const protocol = this.byte();
     if (protocol < 2 || protocol > 5) throw this.malformed(`protocol ${protocol}; 2 to 5 are read`);
+    try {
+      return this.steps();
+    } catch (error) {
+      // Of a call that its arguments do not fit, or of values nested too deeply or grown too large.
+      if (error instanceof RangeError) throw this.malformed(error.message);
+      throw error;
+    }
+  }
+
+  private steps(): { value: unknown; end: number } {
     for (let count = 0; count < MOST_INSTRUCTIONS; count++) {
       const opcode = this.byte();
       if (opcode === 0x2e /* STOP */) return { value: this.pop(), end: this.position };
@@ -251,6 +268,9 @@ class Unpickler {
     if (!global?.call) throw this.malformed('a call of what is no function');
     if (!Array.isArray(args) || args.length > MOST_ARGUMENTS)
       throw this.malformed('a call without fit arguments');
+    for (const arg of args)
+      if (Array.isArray(arg) || typeof arg === 'string') this.argumentItems += arg.length;
+    if (this.argumentItems > MOST_ARGUMENT_ITEMS) throw this.malformed('calls with too many values');
     const made = global.call(...args);
     if (typeof made === 'object' && made !== null) this.makers.set(made, global);
     return made;
@@ -373,9 +393,4 @@ const utf8 = new TextDecoder('utf-8', { ignoreBOM: true });
 
 function latin1(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1');
-}
-
-/** A hostile name must not reach the terminal as it is. */
-function printable(name: string): string {
-  return name.slice(0, 100).replace(/[^\x20-\x7e]/g, '?');
 }

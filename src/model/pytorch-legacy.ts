@@ -29,7 +29,11 @@ export function openPyTorchLegacy(path: string): Promise<TensorSource[]> {
 
     if (next() !== MAGIC_NUMBER) throw file.malformed('a pickle, but not one of torch.save');
     const version = next();
-    if (version !== PROTOCOL_VERSION) throw file.malformed(`version ${String(version)} of the format`);
+    if (version !== PROTOCOL_VERSION) {
+      throw file.malformed(
+        `${typeof version === 'number' ? `version ${version}` : 'no version'} of the format`,
+      );
+    }
     const system = next();
     if (!(system instanceof Map) || system.get('little_endian') !== true) {
       throw file.malformed('its numbers are not little-endian');
@@ -62,7 +66,7 @@ async function locateStorages(
     const bytes = Number((await file.read(position, 8)).readBigInt64LE()) * width;
     const offset = position + 8;
     if (bytes < 0 || offset + bytes > file.size)
-      throw file.truncated(`storage "${String(key)}" needs ${offset + bytes}`);
+      throw file.truncated(`storage "${key}" needs ${offset + bytes}`);
     places.set(key as string, { offset, bytes });
     position = offset + bytes;
   }

@@ -2,6 +2,7 @@ import { type Entry, fromRandomAccessReaderPromise, type ZipFile } from 'yauzl';
 import { ArxivNativeError } from '../errors.js';
 import type { TensorSource } from '../native.js';
 import { BoundedReader } from '../util/bounded-reader.js';
+import { printable } from '../util/format.js';
 import { ByteFile } from './byte-file.js';
 import { LARGEST_PICKLE } from './pickle.js';
 import { readStateDict } from './state-dict.js';
@@ -73,10 +74,14 @@ async function locateEntry(
   entry: Entry,
 ): Promise<{ offset: number; bytes: number }> {
   if (entry.compressionMethod !== STORED || entry.isEncrypted()) {
-    throw new ArxivNativeError('BAD_MODEL', `${file.path}: ${entry.fileName} is compressed in the archive`, {
-      remedy:
-        'Save the checkpoint with torch.save again, or unpack the archive and zip it without compression (zip -0).',
-    });
+    throw new ArxivNativeError(
+      'BAD_MODEL',
+      `${file.path}: ${printable(entry.fileName)} is compressed in the archive`,
+      {
+        remedy:
+          'Save the checkpoint with torch.save again, or unpack the archive and zip it without compression (zip -0).',
+      },
+    );
   }
   const header = await orMalformed(file, zip.readLocalFileHeaderPromise(entry, { minimal: true }));
   const offset = header.fileDataStart;

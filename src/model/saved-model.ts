@@ -6,6 +6,7 @@ import type { EncoderShape, HeadShape, TensorSource } from '../native.js';
 import type { Lengths } from '../text/pack.js';
 import { Tokenizer } from '../text/tokenizer.js';
 import { fileError, StagedFolder, writeFileSynced } from '../util/files.js';
+import { printable } from '../util/format.js';
 import { encoderTensors } from './families.js';
 import { headTensors } from './head-tensors.js';
 import { checkModelConfig, FORMAT_VERSION } from './model-config.js';
@@ -108,9 +109,11 @@ export async function commitSavedModel(
   } catch (error) {
     staged.keep();
     const { code, message } = fileError(error, `writing ${staged.target}`);
+    // What failed may have come after the folder took its name.
+    const folder = existsSync(staged.path) ? staged.path : staged.target;
     throw new ArxivNativeError(code, message, {
       cause: error,
-      remedy: `The trained weights are safe in ${join(staged.path, WEIGHTS)}.`,
+      remedy: `The trained weights are safe in ${join(folder, WEIGHTS)}.`,
     });
   }
 }
@@ -182,7 +185,7 @@ function checkTensors(tensors: TensorSource[], encoder: EncoderShape, head: Head
     }
   }
   for (const name of found.keys()) {
-    if (!expected.has(name)) throw refuse(`there is no place for the tensor ${name}`);
+    if (!expected.has(name)) throw refuse(`there is no place for the tensor ${printable(name)}`);
   }
 }
 

@@ -58,8 +58,14 @@ const GLOBALS: Readonly<Record<string, PickleGlobal>> = {
   'numpy._core.multiarray.scalar': NUMPY_VALUE,
   // How protocol 2 writes sets and bytes.
   '__builtin__.set': { call: members => new Set(Array.isArray(members) ? members : []) },
-  '_codecs.encode': { call: text => Buffer.from(String(text), 'latin1') },
+  '_codecs.encode': { call: latin1 },
 };
+
+function latin1(text: unknown): Buffer {
+  // String() of another value would take for ever on tuples of tuples that share their items.
+  if (typeof text !== 'string') throw new RangeError('a text to encode that is none');
+  return Buffer.from(text, 'latin1');
+}
 
 function orderedDict(entries: unknown): Map<unknown, unknown> {
   const map = new Map<unknown, unknown>();

@@ -1,14 +1,13 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { LARGEST_PICKLE, type PickleGlobal, unpickle } from '../../src/model/pickle.js';
-import { fixture } from './weights.js';
+import { fixture, pickle } from './weights.js';
 
 const options = { file: 'file.pkl', globals: {}, purpose: 'this test' };
 const bytes = (...parts: (string | number | number[])[]): Uint8Array =>
   Buffer.concat(
     parts.map(part => (typeof part === 'string' ? Buffer.from(part, 'latin1') : Buffer.from([part].flat()))),
   );
-const pickle = (...parts: (string | number | number[])[]): Uint8Array => bytes([0x80, 2], ...parts);
 
 describe('unpickle', () => {
   it.each([2, 3, 4, 5])('reads every plain value of protocol %i', protocol => {
@@ -131,6 +130,27 @@ describe('unpickle', () => {
     const marks = Buffer.concat([pickle(), Buffer.alloc(900_000, '('), Buffer.from('t.')]);
     expect(() => unpickle(marks, options)).not.toThrow();
     expect(performance.now() - started).toBeLessThan(10_000);
+  });
+
+  it('takes a call that finds its arguments unfit, or too deep, for a malformed file', () => {
+    const globals = { 'a.b': { call: (value: unknown) => String(value) } };
+    const deep = pickle('ca\nb\n', Buffer.alloc(100_000, ']'), Buffer.alloc(99_999, 'a'), 0x85, 'R.');
+    expect(() => unpickle(deep, { ...options, globals })).toThrow(
+      expect.objectContaining({ code: 'BAD_MODEL', message: expect.stringContaining('call stack') }),
+    );
+  });
+
+  it('gives no million calls the same long list', () => {
+    const globals = { 'a.b': { call: (items: unknown) => new Set(items as unknown[]) } };
+    const list = [pickle('ca\nb\nq', 0, ']q', 1, '('), Buffer.alloc(300_000, 'N'), Buffer.from('e')];
+    const calls = Buffer.from('h\0h\x01\x85R0'.repeat(100_000), 'latin1');
+    const started = performance.now();
+    expect(() =>
+      unpickle(Buffer.concat([...list, calls, Buffer.from('.')]), { ...options, globals }),
+    ).toThrow(
+      expect.objectContaining({ code: 'BAD_MODEL', message: expect.stringContaining('too many values') }),
+    );
+    expect(performance.now() - started).toBeLessThan(5000);
   });
 
   it('gives no call a million arguments', () => {

@@ -13,7 +13,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ArxivNativeError } from '../../src/errors.js';
 import { openSafetensors } from '../../src/model/safetensors.js';
 import { openTensors } from '../../src/model/tensor-file.js';
-import { described, expectedIn, fixture } from './weights.js';
+import { described, expectedIn, fixture, pickle, tupleDag } from './weights.js';
 
 let folder: string;
 
@@ -92,6 +92,33 @@ describe('openTensors', () => {
     expect(error.code).toBe('BAD_MODEL');
     expect(error.message).toContain(name);
     expect(error.message).toContain(reason);
+  });
+
+  describe('a checkpoint of the first format with tuples that share their items 40 deep', () => {
+    const magic = pickle(0x8a, 10, [0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19], '.');
+    const system = pickle('}X', [13, 0, 0, 0], 'little_endian', 0x88, 's.');
+    const dag = tupleDag(40);
+
+    it.each([
+      ['for its version', [pickle(dag, '.')], 'no version of the format'],
+      [
+        'for a text',
+        [pickle('M', [0xe9, 0x03], '.'), system, pickle('c_codecs\nencode\n', dag, 0x85, 'R.')],
+        'a text to encode that is none',
+      ],
+      ['for its state dict', [pickle('M', [0xe9, 0x03], '.'), system, pickle(dag, '.')], 'no state dict'],
+    ])('%s is refused at once', async (_, parts, message) => {
+      const error = await failure(write('dag.bin', Buffer.concat([magic, ...parts])));
+      expect(error).toMatchObject({ code: 'BAD_MODEL', message: expect.stringContaining(message) });
+    });
+  });
+
+  it('prints no control characters of a hostile name', async () => {
+    const header = JSON.stringify({ 'evil\x1b[2J\u202e': { dtype: 'F32', shape: [1] } });
+    const length = Buffer.alloc(8);
+    length.writeBigUInt64LE(BigInt(Buffer.byteLength(header)));
+    const error = await failure(write('evil.safetensors', Buffer.concat([length, Buffer.from(header)])));
+    expect(error.message).toContain('tensor "evil?[2J?" needs dtype');
   });
 
   it('names what is no weight file at all', async () => {

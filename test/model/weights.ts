@@ -8,6 +8,21 @@ export function fixture(name: string): string {
   return fileURLToPath(new URL(`../fixtures/weights/${name}`, import.meta.url));
 }
 
+/** A pickle of protocol 2 from texts, bytes and lists of bytes. */
+export function pickle(...parts: (string | number | readonly number[] | Uint8Array)[]): Buffer {
+  const bytes = parts.map(part =>
+    typeof part === 'string'
+      ? Buffer.from(part, 'latin1')
+      : Buffer.from(typeof part === 'number' ? [part] : part),
+  );
+  return Buffer.concat([Buffer.from([0x80, 2]), ...bytes]);
+}
+
+/** Pushes a tuple that holds the same tuple twice, and so on: small in a file, 2^depth when written out. */
+export function tupleDag(depth: number): number[] {
+  return [0x29, ...Array.from({ length: depth }, (_, i) => [0x71, i, 0x68, i, 0x86]).flat()];
+}
+
 type Expected = Record<string, { shape: number[]; sha256: string }>;
 
 /** What the generator says must be found in a fixture. */
