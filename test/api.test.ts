@@ -72,7 +72,8 @@ describe('the package', () => {
     await compiled();
     writeFileSync(
       join(scratch, 'use.ts'),
-      `import { ArxivNativeError, type Prediction, Predictor, train } from 'arxiv-native';
+      `import { ArxivNativeError, type Metrics, type Precision, type Prediction, Predictor } from 'arxiv-native';
+      import { type Recipe, type RecipeSource, train, type TrainingRecord, type TrainOptions } from 'arxiv-native';
       export async function use(): Promise<Prediction[]> {
         const predictor = await Predictor.load('folder', { device: 'cpu', precision: 'bf16', threads: 2 });
         const one: string = (await predictor.predict({ title: 'a', abstract: 'b' })).category;
@@ -86,6 +87,10 @@ describe('the package', () => {
         return predictor.predictBatch([], { signal: AbortSignal.timeout(1) });
       }
       export const code = (error: unknown) => (error instanceof ArxivNativeError ? error.code : undefined);
+      const recipe: RecipeSource = { extends: 'v5.0', classWeights: 'balanced' };
+      export const options: TrainOptions = { data: 'papers.jsonl', recipe, classWeights: 'none' };
+      export const results = ({ test, recipe, precision }: TrainingRecord): [Metrics | undefined, Recipe, Precision] =>
+        [test, recipe.resolved, precision];
       export const training: (...args: never) => Promise<unknown> = train;`,
     );
     const options = ['--noEmit', '--strict', '--target', 'es2022', '--module', 'nodenext', '--types', 'node'];

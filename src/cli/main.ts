@@ -41,7 +41,7 @@ export async function main(argv: string[]): Promise<number> {
 }
 
 /** The program with all its commands; it throws CommanderErrors instead of exiting. */
-export function buildProgram(): Command {
+function buildProgram(): Command {
   const program = new Command('arxiv-native')
     .description('Train and serve a classifier of arXiv papers: a C++ engine on LibTorch, no Python.')
     .version(version, '-V, --version', 'print the version')

@@ -8,7 +8,7 @@ import { misfitOfEncoder, misfitOfHead } from './fit.js';
 export const FORMAT_VERSION = 1;
 
 /** What config.json of a saved model says. */
-export interface ModelConfig {
+interface ModelConfig {
   format_version: number;
   encoder: EncoderShape;
   head: HeadShape;

@@ -12,7 +12,7 @@ export interface PickleGlobal {
   build?(object: unknown, state: unknown): void;
 }
 
-export interface PickleOptions {
+interface PickleOptions {
   /** For messages. */
   file: string;
   /** What the pickle may name, keyed `module.name`. Anything else is refused. */

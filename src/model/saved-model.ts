@@ -23,7 +23,7 @@ const CARD = 'README.md';
 const INCOMPLETE = 'Copy the whole folder again from where it was trained, or train again.';
 
 /** How a category is chosen from probabilities: the most probable one. */
-export interface Thresholds {
+interface Thresholds {
   method: 'argmax';
 }
 
@@ -109,11 +109,9 @@ export async function commitSavedModel(
   } catch (error) {
     staged.keep();
     const { code, message } = fileError(error, `writing ${staged.target}`);
-    // What failed may have come after the folder took its name.
-    const folder = existsSync(staged.path) ? staged.path : staged.target;
     throw new ArxivNativeError(code, message, {
       cause: error,
-      remedy: `The trained weights are safe in ${join(folder, WEIGHTS)}.`,
+      remedy: `The trained weights are safe in ${join(staged.path, WEIGHTS)}.`,
     });
   }
 }

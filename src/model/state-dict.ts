@@ -77,10 +77,10 @@ function orderedDict(entries: unknown): Map<unknown, unknown> {
 const WRAPPERS = ['model_state_dict', 'state_dict', 'model'];
 
 /** Where the elements of a storage lie in the file: byte offset and bytes. */
-export type Locate = (key: string, elementBytes: number) => Promise<{ offset: number; bytes: number }>;
+type Locate = (key: string, elementBytes: number) => Promise<{ offset: number; bytes: number }>;
 
 /** What a checkpoint's pickle holds: its tensors by name, once `locate` can say where their storages are. */
-export interface PickledStateDict {
+interface PickledStateDict {
   /** Bytes of the pickle. */
   end: number;
   /** Bytes an element of each storage, by key. */

@@ -6,7 +6,7 @@ import { throwIfCancelled } from '../util/cancel.js';
 import { writeLines } from '../util/output.js';
 import type { Prediction, Predictor } from './predictor.js';
 
-export interface ClassifyOptions {
+interface ClassifyOptions {
   /** Path of a .jsonl or .csv file (.gz of either), or `-` for `stdin`. */
   input: string;
   format?: 'jsonl' | 'csv' | undefined;

@@ -1,6 +1,6 @@
 import { ArxivNativeError } from '../errors.js';
 
-export interface CancelFlag {
+interface CancelFlag {
   /** What a job of the engine looks at: 1 once the signal has come, from the start if it already had. */
   flag: Uint8Array;
   /** Stops listening to the signal. */
