@@ -1,7 +1,6 @@
 import { type Command, Option } from 'commander';
 import { ArxivNativeError } from '../errors.js';
 import type { LoadOptions, Prediction, Predictor } from '../serve/predictor.js';
-import { throwIfCancelled } from '../util/cancel.js';
 import { placementOptions, positiveInteger } from './arguments.js';
 import { interruptible } from './interrupt.js';
 
@@ -75,7 +74,6 @@ async function predict(flags: PredictFlags, signal: AbortSignal): Promise<void> 
   if (flags.output !== undefined) await checkOutput(flags.output, { force: flags.force === true });
   const predictor = await Predictor.load(folder, flags);
   try {
-    throwIfCancelled(signal, `loading ${folder}`);
     if (flags.input === undefined) await predictPaper(predictor, flags, signal);
     else await predictFile(predictor, flags.input, flags, signal);
   } finally {

@@ -36,8 +36,7 @@ export async function classifyFile(
   options: ClassifyOptions,
 ): Promise<{ papers: number; skipped: number }> {
   const { input, format, output, force, topK, onSkip, onProgress, signal, stdin, stdout } = options;
-  const doing = `classifying ${input === '-' ? 'stdin' : input}`;
-  throwIfCancelled(signal, doing);
+  const source = input === '-' ? 'stdin' : input;
   const counts = { papers: 0, skipped: 0 };
   const skip = (error: ArxivNativeError) => {
     counts.skipped++;
@@ -56,7 +55,6 @@ export async function classifyFile(
       onProgress?.(++counts.papers);
     }
     if (counts.papers > 0) return;
-    const source = input === '-' ? 'stdin' : input;
     throw new ArxivNativeError('BAD_INPUT', `${source}: none of its ${counts.skipped} records is a paper`);
   }
 
@@ -67,7 +65,7 @@ export async function classifyFile(
     if (output === undefined) await pipeline(lines(), stdout, { end: false });
     else await writeLines(output, lines(), { force, signal });
   } catch (error) {
-    throwIfCancelled(signal, doing);
+    throwIfCancelled(signal, `classifying ${source}`);
     throw error;
   } finally {
     if (input === '-') close();
