@@ -21,8 +21,10 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
                 return from_devices(info.Env(), devices());
               }));
   exports.Set("createModel", Napi::Function::New(env, create_model));
-  exports.Set("shutdown",
-              Napi::Function::New(env, [](const Napi::CallbackInfo&) { Engine::instance().shutdown(); }));
+  exports.Set("shutdown", Napi::Function::New(env, [](const Napi::CallbackInfo& info) {
+                Engine::instance().shutdown();
+                Environment::of(info.Env()).reject_all();
+              }));
   return exports;
 }
 

@@ -36,6 +36,9 @@ class Environment {
         cancel);
   }
 
+  // Rejects what is pending; for the end of the engine.
+  void reject_all();
+
   Napi::FunctionReference model_constructor;
 
  private:

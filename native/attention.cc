@@ -18,7 +18,11 @@ at::Tensor attend(const at::Tensor& query, const at::Tensor& key, const at::Tens
     context = at::matmul(dropout(scores.softmax(-1), p, pass), value);
   } else {
     std::optional<at::Tensor> mask = keys.defined() ? std::optional<at::Tensor>(keys) : std::nullopt;
-    context = at::scaled_dot_product_attention(query, key, value, mask, p);
+    // MPS's kernel is wrong on permuted views (pytorch#181133).
+    bool copy = query.is_mps();
+    context =
+        at::scaled_dot_product_attention(copy ? query.contiguous() : query, copy ? key.contiguous() : key,
+                                         copy ? value.contiguous() : value, mask, p);
   }
   context = context.transpose(1, 2).contiguous();
   return context.view({context.size(0), context.size(1), -1});

@@ -48,9 +48,9 @@ struct ModelOptions {
   EncoderShape encoder;
   HeadShape head;
   bool trains = false;
-  TrainingShape training;
+  TrainingShape training{};
   std::string device, precision;
-  int threads;
+  int64_t threads;
   uint64_t seed;
   bool deterministic;
   std::vector<TensorSource> weights;

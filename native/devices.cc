@@ -10,14 +10,11 @@
 #ifdef __GLIBC__
 #include <malloc.h>
 #endif
-#ifdef __APPLE__
-#include <sys/sysctl.h>
-#endif
 #if defined(__aarch64__) && defined(__linux__)
 #include <sys/auxv.h>
 #endif
 
-#include <algorithm>
+#include <cstdlib>
 #include <sstream>
 
 namespace arxiv {
@@ -110,12 +107,19 @@ std::string loaded_version() {
 std::string built_version() { return TORCH_VERSION; }
 
 void configure_process() {
+  // Read by the libraries when they are first needed. oneDNN keeps what it compiled for each shape, a
+  // thousand by default: hundreds of megabytes where every batch has a length of its own. One step's shapes,
+  // which its layers share, are enough. cuBLAS wants the workspace for deterministic sums.
+  setenv("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "64", 0);
+  setenv("LRU_CACHE_CAPACITY", "64", 0);
+  setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8", 0);
 #ifdef __GLIBC__
   // Activations are freed and allocated again at every step; returning them to the system costs a page fault
-  // for each 4 KiB on the way back.
+  // for each 4 KiB on the way back. These settings are the whole process's; one arena, because only the first
+  // can grow freely.
   mallopt(M_MMAP_THRESHOLD, 1 << 30);
   mallopt(M_TRIM_THRESHOLD, 1 << 30);
-  mallopt(M_ARENA_MAX, 1);
+  if (!getenv("MALLOC_ARENA_MAX")) mallopt(M_ARENA_MAX, 1);
 #endif
 }
 

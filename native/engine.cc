@@ -1,10 +1,15 @@
 #include "engine.h"
 
 #include <algorithm>
+#include <iterator>
 
 #include "error.h"
 
 namespace arxiv {
+
+bool Cancellation::requested() const {
+  return (flag_ && __atomic_load_n(flag_, __ATOMIC_RELAXED)) || *closing_ || Engine::instance().closing();
+}
 
 void Cancellation::check() const {
   if (requested()) throw cancelled();
@@ -36,13 +41,15 @@ void Engine::drop(const void* owner) {
 
 void Engine::shutdown() {
   std::deque<Job> dropped;
+  std::thread thread;
   {
     std::lock_guard<std::mutex> lock(mutex_);
     closing_ = true;
     dropped.swap(queue_);
+    thread.swap(thread_);
     wake_.notify_one();
   }
-  if (thread_.joinable()) thread_.join();
+  if (thread.joinable()) thread.join();
 }
 
 void Engine::run() {

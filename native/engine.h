@@ -17,15 +17,14 @@ namespace arxiv {
 // Asks whether the running job should be abandoned. Called between layers.
 class Cancellation {
  public:
-  Cancellation(const volatile uint8_t* flag, const std::atomic<bool>* closing)
-      : flag_(flag), closing_(closing) {}
-  bool requested() const {
-    return (flag_ && *flag_) || (closing_ && closing_->load(std::memory_order_relaxed));
-  }
+  // `flag`, of the job's caller, may be null; `closing` is the environment's. The engine's own end counts as
+  // well.
+  Cancellation(const uint8_t* flag, const std::atomic<bool>* closing) : flag_(flag), closing_(closing) {}
+  bool requested() const;
   void check() const;
 
  private:
-  const volatile uint8_t* flag_;
+  const uint8_t* flag_;
   const std::atomic<bool>* closing_;
 };
 

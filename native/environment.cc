@@ -25,7 +25,7 @@ Napi::Promise Environment::queue(std::function<void(const Cancellation&)> work,
                                  std::function<Napi::Value(Napi::Env)> convert, Napi::Value cancel) {
   auto deferred = Napi::Promise::Deferred::New(env_);
   Napi::Reference<Napi::Uint8Array> reference;
-  const volatile uint8_t* flag = nullptr;
+  const uint8_t* flag = nullptr;
   if (!cancel.IsUndefined()) {
     if (!cancel.IsTypedArray() || cancel.As<Napi::TypedArray>().TypedArrayType() != napi_uint8_array ||
         cancel.As<Napi::TypedArray>().ElementLength() < 1) {
@@ -58,7 +58,6 @@ std::optional<Environment::Failure> Environment::attempt(const std::function<voi
                                                          const Cancellation& cancellation) {
   try {
     cancellation.check();
-    if (Engine::instance().closing()) throw cancelled();
     work(cancellation);
     return std::nullopt;
   } catch (const Error& error) {
@@ -75,6 +74,8 @@ std::optional<Environment::Failure> Environment::attempt(const std::function<voi
     return Failure{memory ? "OUT_OF_MEMORY" : "ENGINE", message};
   } catch (const std::exception& error) {
     return Failure{"ENGINE", error.what()};
+  } catch (...) {
+    return Failure{"ENGINE", "unknown exception"};  // Objective-C's, from MPS
   }
 }
 
@@ -87,6 +88,7 @@ void Environment::settle() {
   }
   for (auto& [id, failure] : done) {
     auto found = pending_.find(id);
+    if (found == pending_.end()) continue;
     Pending pending = std::move(found->second);
     pending_.erase(found);
     if (failure) {
@@ -101,6 +103,15 @@ void Environment::settle() {
     }
   }
   if (pending_.empty()) notify_.Unref(env_);
+}
+
+void Environment::reject_all() {
+  decltype(pending_) pending;
+  pending.swap(pending_);
+  for (auto& [id, waiting] : pending) {
+    waiting.deferred.Reject(make_error(env_, "CANCELLED", "the engine has shut down").Value());
+  }
+  notify_.Unref(env_);
 }
 
 // The environment ends: a worker is terminated, or the process exits. Nobody waits for its promises any more.

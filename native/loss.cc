@@ -19,7 +19,7 @@ at::Tensor Loss::operator()(const at::Tensor& logits, const at::Tensor& labels, 
   at::Tensor loss =
       at::cross_entropy_loss(logits, labels, weights, focal ? at::Reduction::None : at::Reduction::Sum, -100,
                              training_.label_smoothing);
-  if (focal) loss = ((1 - (-loss).exp()).pow(training_.focal_gamma) * loss).sum();
+  if (focal) loss = ((-(-loss).expm1()).pow(training_.focal_gamma) * loss).sum();
   return loss / denominator;
 }
 

@@ -28,11 +28,7 @@ class Fields {
     return value.As<Napi::Number>();
   }
 
-  int64_t integer(const char* name) const {
-    double value = number(name);
-    if (std::nearbyint(value) != value || std::fabs(value) > 9007199254740991.0) fail(name, "an integer");
-    return static_cast<int64_t>(value);
-  }
+  int64_t integer(const char* name) const { return whole(number(name), name, "an integer"); }
 
   bool boolean(const char* name) const {
     Napi::Value value = get(name);
@@ -40,13 +36,18 @@ class Fields {
     return value.As<Napi::Boolean>();
   }
 
-  template <typename T>
-  std::vector<T> numbers(const char* name) const {
-    std::vector<T> values;
+  std::vector<double> numbers(const char* name) const {
+    std::vector<double> values;
     each(name, [&](Napi::Value item) {
       if (!item.IsNumber()) fail(name, "an array of numbers");
-      values.push_back(static_cast<T>(item.As<Napi::Number>().DoubleValue()));
+      values.push_back(item.As<Napi::Number>().DoubleValue());
     });
+    return values;
+  }
+
+  std::vector<int64_t> integers(const char* name) const {
+    std::vector<int64_t> values;
+    for (double value : numbers(name)) values.push_back(whole(value, name, "an array of integers"));
     return values;
   }
 
@@ -69,6 +70,12 @@ class Fields {
   }
 
  private:
+  int64_t whole(double value, const char* name, const char* expected) const {
+    bool exact = std::nearbyint(value) == value && std::fabs(value) <= 9007199254740991.0;
+    if (!exact) fail(name, expected);
+    return static_cast<int64_t>(value);
+  }
+
   template <typename Visit>
   void each(const char* name, Visit visit) const {
     Napi::Value value = get(name);
@@ -101,15 +108,12 @@ HeadShape to_head(Napi::Value value) {
   Fields f(value, "head");
   HeadShape head{f.string("type"),
                  f.integer("classes"),
-                 f.numbers<int64_t>("hidden"),
+                 f.integers("hidden"),
                  f.string("activation"),
-                 f.numbers<double>("dropout"),
+                 f.numbers("dropout"),
                  f.number("embeddingDropout"),
                  f.integer("attentionHeads"),
                  f.number("attentionDropout")};
-  if (head.dropout.size() != head.hidden.size()) {
-    throw Napi::TypeError::New(value.Env(), "head.dropout: one value for each of head.hidden expected");
-  }
   return head;
 }
 
@@ -129,7 +133,7 @@ TrainingShape to_training(Napi::Value value) {
           f.string("loss"),
           f.number("focalGamma"),
           f.number("labelSmoothing"),
-          f.numbers<double>("classWeights")};
+          f.numbers("classWeights")};
 }
 
 void read_batch(const Fields& fields, PackedBatch& batch) {
@@ -155,15 +159,11 @@ ModelOptions to_model_options(Napi::Value value) {
   if (options.trains) options.training = to_training(f.get("training"));
   options.device = f.string("device");
   options.precision = f.string("precision");
-  options.threads = static_cast<int>(f.integer("threads"));
+  options.threads = f.integer("threads");
   options.seed = static_cast<uint64_t>(f.integer("seed"));
   options.deterministic = f.boolean("deterministic");
   options.weights = to_tensor_sources(f.get("weights"));
   options.may_initialize = f.strings("mayInitialize");
-  size_t weights = options.training.class_weights.size();
-  if (options.trains && weights != 0 && weights != static_cast<size_t>(options.head.classes)) {
-    throw Napi::TypeError::New(value.Env(), "training.classWeights: one weight a class, or none, expected");
-  }
   return options;
 }
 
@@ -174,10 +174,9 @@ std::vector<TensorSource> to_tensor_sources(Napi::Value value) {
   for (uint32_t i = 0; i < array.Length(); i++) {
     Napi::HandleScope scope(value.Env());
     Fields f(array.Get(i), "weights[" + std::to_string(i) + "]");
-    TensorSource source{
-        f.string("name"),   f.string("dtype"), f.string("file"), f.numbers<int64_t>("shape"), {},
-        f.integer("offset")};
-    if (!f.get("strides").IsUndefined()) source.strides = f.numbers<int64_t>("strides");
+    TensorSource source{f.string("name"),   f.string("dtype"), f.string("file"), f.integers("shape"), {},
+                        f.integer("offset")};
+    if (!f.get("strides").IsUndefined()) source.strides = f.integers("strides");
     sources.push_back(std::move(source));
   }
   return sources;

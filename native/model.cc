@@ -36,7 +36,7 @@ Model::Model(ModelOptions options, const Cancellation& cancellation)
     : options_(std::move(options)),
       device_(options_.device),
       compute_(compute_type(options_.precision)),
-      parameters_(device_, compute_),
+      parameters_(device_, compute_, /*keep_masters=*/options_.trains),
       encoder_(options_.encoder, options_.trains ? options_.training.frozen_layers : 0,
                !options_.trains || options_.training.freeze_embeddings,
                options_.trains && options_.training.grouping == "layers", parameters_, compute_),
@@ -53,8 +53,10 @@ Model::Model(ModelOptions options, const Cancellation& cancellation)
 
 // LibTorch's settings are the process's; each job puts its model's in place.
 void Model::enter() const {
-  if (at::get_num_threads() != options_.threads) at::set_num_threads(options_.threads);
+  int threads = static_cast<int>(options_.threads);
+  if (at::get_num_threads() != threads) at::set_num_threads(threads);
   at::globalContext().setDeterministicAlgorithms(options_.deterministic, /*warn_only=*/false);
+  at::globalContext().setDeterministicFillUninitializedMemory(false);
 }
 
 int64_t Model::papers(const PackedBatch& batch) const {
@@ -87,7 +89,8 @@ std::vector<float> Model::predict(const PackedBatch& batch, const Cancellation& 
 
 double Model::accumulate(const TrainBatch& batch, const Cancellation& cancellation, int64_t& correct) {
   int64_t count = papers(batch), each = head_.sequences_per_paper();
-  if (static_cast<int64_t>(batch.labels.size()) != count || batch.micro_batch < 1) {
+  if (batch.micro_batch < 1) throw bad_input("microBatch: a whole number above 0 expected");
+  if (static_cast<int64_t>(batch.labels.size()) != count) {
     throw bad_input(std::to_string(batch.labels.size()) + " labels for " + std::to_string(count) + " papers");
   }
   for (int32_t label : batch.labels) {
@@ -96,7 +99,8 @@ double Model::accumulate(const TrainBatch& batch, const Cancellation& cancellati
   }
   double denominator = loss_->denominator(batch.labels), total = 0;
   correct = 0;
-  uint64_t key = mix(options_.seed, passes_++);
+  uint64_t key = mix(options_.seed, passes_);
+  parameters_.release_gradients();
   for (int64_t first = 0; first < count; first += batch.micro_batch) {
     int64_t n = std::min(batch.micro_batch, count - first);
     Pass pass;
@@ -133,6 +137,7 @@ StepResult Model::train_step(const TrainBatch& batch, bool apply, const Cancella
     for (auto& p : parameters_.all()) p.value.mutable_grad().reset();
     throw;
   }
+  passes_++;  // only now: a step that was refused or cancelled leaves no trace
   result.gradient_norm = optimizer_->gradient_norm(loss_scale_);
   if (!apply) return result;
   result.applied = grow_or_shrink_loss_scale(result.gradient_norm);
@@ -201,23 +206,27 @@ void Model::save(const std::string& file, bool optimizer, Metadata metadata) {
 void Model::load(const std::vector<TensorSource>& sources, int64_t optimizer_steps) {
   enter();
   c10::NoGradGuard guard;
+  bool optimizer = optimizer_steps >= 0;
+  if (optimizer) require_training();
   SourceIndex index = index_sources(sources);
-  auto copy = [&](const std::string& name, at::Tensor target) {
+  // Everything is read before anything is replaced.
+  std::vector<std::pair<at::Tensor, at::Tensor>> replacements;
+  auto read = [&](const std::string& name, const at::Tensor& target) {
     auto found = index.find(name);
     if (found == index.end()) throw bad_model("the weights lack " + name);
-    at::Tensor cpu = at::empty(target.sizes(), at::kFloat);
-    read_tensor(*found->second, cpu);
-    target.copy_(cpu);
+    at::Tensor value = at::empty(target.sizes(), at::kFloat);
+    read_tensor(*found->second, value);
+    replacements.emplace_back(target, value);
   };
-  for (const auto& slice : parameters_.slices()) copy(slice.name, slice.of(slice.parameter->master));
-  parameters_.refresh();
-  if (optimizer_steps < 0) return;
-  require_training();
   for (const auto& slice : parameters_.slices()) {
-    if (!slice.parameter->trainable) continue;
-    copy("exp_avg." + slice.name, slice.of(optimizer_->exp_avg(slice.parameter)));
-    copy("exp_avg_sq." + slice.name, slice.of(optimizer_->exp_avg_sq(slice.parameter)));
+    read(slice.name, slice.of(slice.parameter->master));
+    if (!optimizer || !slice.parameter->trainable) continue;
+    read("exp_avg." + slice.name, slice.of(optimizer_->exp_avg(slice.parameter)));
+    read("exp_avg_sq." + slice.name, slice.of(optimizer_->exp_avg_sq(slice.parameter)));
   }
+  for (auto& [target, value] : replacements) target.copy_(value);
+  parameters_.refresh();
+  if (!optimizer) return;
   optimizer_->set_steps(optimizer_steps);
   passes_ = static_cast<uint64_t>(optimizer_steps);
 }

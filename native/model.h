@@ -37,7 +37,8 @@ class Model {
   Head head_;
   std::unique_ptr<Loss> loss_;
   std::unique_ptr<Optimizer> optimizer_;
-  uint64_t passes_ = 0;  // training steps tried, applied or not: the clock of the dropout's random numbers
+  uint64_t passes_ =
+      0;  // the clock of the dropout's random numbers: completed steps, and fp16's that overflowed
   double loss_scale_;
   int64_t steps_since_overflow_ = 0;
 };

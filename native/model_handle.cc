@@ -3,6 +3,7 @@
 #include "addon.h"
 #include "marshal.h"
 #include "model.h"
+#include "validate.h"
 
 namespace arxiv {
 namespace {
@@ -110,6 +111,7 @@ Napi::Value create_model(const Napi::CallbackInfo& info) {
   return Environment::of(info.Env())
       .submit<Shared>(
           [options = to_model_options(info[0])](const Cancellation& c) {
+            validate(options);
             return std::make_shared<Model>(options, c);
           },
           [](Napi::Env env, Shared& model) -> Napi::Value {

@@ -41,7 +41,11 @@ void Optimizer::step(double learning_rate_scale, double norm) {
     at::Tensor count = at::full({}, static_cast<double>(steps_), masters[0].options());
     std::vector<at::Tensor> counts(masters.size(), count);
     std::optional<at::Tensor> divisor;
-    if (coefficient < 1) divisor = at::full({}, 1 / coefficient, masters[0].options());
+    if (coefficient < 1 && masters[0].is_mps()) {
+      at::_foreach_mul_(gradients, coefficient);  // MPS's fused step passes over the gradient scale
+    } else if (coefficient < 1) {
+      divisor = at::full({}, 1 / coefficient, masters[0].options());
+    }
     at::_fused_adamw_(masters, gradients, group.exp_avgs, group.exp_avg_sqs, {}, counts,
                       group.learning_rate * learning_rate_scale, training_.beta1, training_.beta2,
                       group.weight_decay, training_.epsilon, /*amsgrad=*/false, /*maximize=*/false, divisor);

@@ -10,7 +10,7 @@ class Optimizer {
  public:
   Optimizer(const TrainingShape& training, Parameters& parameters);
 
-  // The global norm of the gradients, which `scale` (if above 1) is divided out of first. Infinite or NaN if
+  // The global norm of the gradients, which `scale` is divided out of first. Infinite or NaN if
   // any is.
   double gradient_norm(double scale);
 

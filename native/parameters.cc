@@ -61,6 +61,7 @@ void Parameters::fill(const std::vector<TensorSource>& sources,
     p.master = p.master.to(device_);
     bool lower = compute_ != at::kFloat && !declarations_[i].always_float32;
     p.value = lower ? p.master.to(compute_) : p.master;
+    if (!keep_masters_) p.master = p.value;
     p.value.set_requires_grad(p.trainable);
   }
 }
@@ -74,6 +75,12 @@ void Parameters::refresh() {
     masters.push_back(p.master);
   }
   if (!values.empty()) at::_foreach_copy_(values, masters);
+}
+
+void Parameters::release_gradients() {
+  for (auto& p : parameters_) {
+    if (p.value.is_same(p.master)) p.gradient.reset();
+  }
 }
 
 void Parameters::collect_gradients(bool first) {

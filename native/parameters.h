@@ -22,7 +22,7 @@ Initializer constant(double value);
 enum class ParameterGroup { kEncoder, kHead };
 
 struct Parameter {
-  at::Tensor master;    // float32
+  at::Tensor master;    // float32; the value itself in a model that only predicts
   at::Tensor value;     // what the forward pass reads; the master itself unless the precision is lower
   at::Tensor gradient;  // float32, of the whole batch; undefined until a backward pass
   ParameterGroup group;
@@ -31,7 +31,9 @@ struct Parameter {
 
 class Parameters {
  public:
-  Parameters(at::Device device, at::ScalarType compute) : device_(device), compute_(compute) {}
+  // Without masters, values alone are kept: what a model that only predicts needs.
+  Parameters(at::Device device, at::ScalarType compute, bool keep_masters)
+      : device_(device), compute_(compute), keep_masters_(keep_masters) {}
 
   struct Declaration {
     std::vector<std::string>
@@ -54,6 +56,9 @@ class Parameters {
   // Writes the masters into the lower-precision copies.
   void refresh();
 
+  // Forgets gradients that the next backward pass replaces, so that both are not held at once.
+  void release_gradients();
+
   // Moves the gradients of a backward pass from the values to the float32 gradients: adds, or starts afresh.
   void collect_gradients(bool first);
 
@@ -72,6 +77,7 @@ class Parameters {
  private:
   at::Device device_;
   at::ScalarType compute_;
+  bool keep_masters_;
   std::deque<Parameter> parameters_;
   std::vector<Declaration> declarations_;
   std::vector<Slice> slices_;

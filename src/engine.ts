@@ -21,19 +21,22 @@ export function loadEngine(): NativeAddon {
 
 function load(): NativeAddon {
   // The OpenMP runtime and LibTorch read these when they load. Active spinning costs several times the work whenever
-  // two threads share a core, and operations that Apple's GPU lacks would otherwise be errors.
+  // two threads share a core, and operations that Apple's GPU lacks would otherwise be errors. A worker's process.env
+  // is a copy that no library sees: load the engine on the main thread first.
   process.env.OMP_WAIT_POLICY ??= 'PASSIVE';
   process.env.PYTORCH_ENABLE_MPS_FALLBACK ??= '1';
-  process.env.CUBLAS_WORKSPACE_CONFIG ??= ':4096:8';
-  // oneDNN keeps what it compiled for each shape, a thousand by default: hundreds of megabytes where every batch has
-  // a length of its own. One step's shapes, which its layers share, are enough.
-  process.env.ONEDNN_PRIMITIVE_CACHE_CAPACITY ??= '64';
-  process.env.LRU_CACHE_CAPACITY ??= '64';
   let addon: NativeAddon;
   try {
     addon = createRequire(import.meta.url)(addonPath()) as NativeAddon;
   } catch (error) {
     throw diagnose(error);
+  }
+  if (addon.libtorchVersion !== addon.builtWith) {
+    throw new ArxivNativeError(
+      'ADDON',
+      `the native addon was built with LibTorch ${addon.builtWith} and now finds ${addon.libtorchVersion}`,
+      { remedy: 'Run `npx arxiv-native setup --force` to build it anew.' },
+    );
   }
   // LibTorch's statics must not die under a running engine thread. A worker's end only drops the worker's own jobs.
   if (isMainThread) process.on('exit', () => addon.shutdown());

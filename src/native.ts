@@ -138,7 +138,10 @@ export interface EngineModel {
    * `exp_avg.NAME`, `exp_avg_sq.NAME` and the number of steps in the file's metadata under `optimizer_steps`.
    */
   save(file: string, options: { optimizer: boolean; metadata: Record<string, string> }): Promise<void>;
-  /** Replaces weights (all must be there) and, where sources are named `exp_avg.…`, the optimiser's state. */
+  /**
+   * Replaces the weights, all of them or none, and with `optimizerSteps` the optimiser's state, from what `save` wrote.
+   * Training then goes on bit for bit in fp32 and bf16; fp16 starts its loss scale afresh.
+   */
   load(sources: TensorSource[], optimizerSteps?: number): Promise<void>;
   /** Frees the tensors once the running job ends. Later calls reject. */
   dispose(): void;
@@ -161,6 +164,6 @@ export interface NativeAddon {
   builtWith: string;
   devices(): DeviceInfo[];
   createModel(options: ModelOptions): Promise<EngineModel>;
-  /** Cancels every job and joins the engine thread. For process exit; nothing works afterwards. */
+  /** Cancels every job, joins the engine thread and rejects what waits. For process exit; nothing works afterwards. */
   shutdown(): void;
 }

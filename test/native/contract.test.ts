@@ -33,6 +33,42 @@ describe('the addon and src/native.ts state the same surface', () => {
     expect(() => addon.createModel(wrong as never)).toThrow('options.threads: a number expected');
   });
 
+  it.each<[string, (options: ReturnType<typeof tinyModel>) => void]>([
+    ['precision: one of fp32, bf16, fp16 expected', o => Object.assign(o, { precision: 'fp64' })],
+    ['threads: a number from 1 to 1024 expected', o => Object.assign(o, { threads: 100_000 })],
+    [
+      'encoder.attentionHeads: a divisor of hiddenSize expected',
+      o => Object.assign(o.encoder, { attentionHeads: 5 }),
+    ],
+    [
+      'encoder.hiddenDropout: a number from 0 to below 1 expected',
+      o => Object.assign(o.encoder, { hiddenDropout: 1 }),
+    ],
+    ['encoder.positionOffset: a number from 0', o => Object.assign(o.encoder, { positionOffset: -5 })],
+    ['head.type: one of cross-attention, concat, cls expected', o => Object.assign(o.head, { type: 'mlp' })],
+    [
+      'head.attentionHeads: a divisor of encoder.hiddenSize',
+      o => Object.assign(o.head, { attentionHeads: 3 }),
+    ],
+    ['head.dropout: one value for each of head.hidden', o => Object.assign(o.head, { dropout: [0.1] })],
+    ['head.classes: a whole number above 0', o => Object.assign(o.head, { classes: 0 })],
+    ['training.frozenLayers: a number from 0', o => Object.assign(o.training, { frozenLayers: 3 })],
+    ['training.clipNorm: a number above 0', o => Object.assign(o.training, { clipNorm: -1 })],
+    ['training.classWeights: one weight a class', o => Object.assign(o.training, { classWeights: [1, 2] })],
+  ])('refuses what it cannot do: %s', async (message, change) => {
+    const options = tinyModel();
+    change(options);
+    await expect(addon.createModel(options)).rejects.toMatchObject({
+      code: 'BAD_OPTION',
+      message: expect.stringContaining(message),
+    });
+  });
+
+  it('refuses fractions where it counts', () => {
+    const options = tinyModel({ head: { ...tinyModel().head, hidden: [8.7, 4] } });
+    expect(() => addon.createModel(options)).toThrow('head.hidden: an array of integers expected');
+  });
+
   it('makes no models but through createModel', async () => {
     const model = await addon.createModel(tinyModel());
     const Model = Object.getPrototypeOf(model).constructor;

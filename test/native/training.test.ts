@@ -132,7 +132,38 @@ describe('accumulation', () => {
   });
 });
 
+describe('frozen parts', () => {
+  it('have no gradients, and what lies before them none either', async () => {
+    const options = tinyModel();
+    options.training.frozenLayers = 1;
+    options.training.freezeEmbeddings = true;
+    const model = await create(options);
+    await model.backward(tinyBatch(2));
+    for (const { name, trainable } of model.parameters()) {
+      const frozen = /^embeddings|layer\.0\./.test(name);
+      expect([name, trainable]).toEqual([name, !frozen]);
+      const gradient = model.read('gradient', name);
+      if (frozen) await expect(gradient).rejects.toThrow(`${name} has no gradient`);
+      else expect((await gradient).length).toBeGreaterThan(0);
+    }
+  });
+});
+
 describe('saving and loading', () => {
+  it('replaces all weights or none', async () => {
+    const model = await create();
+    const before = hash(await weights(model));
+    const other = await create(tinyModel({ seed: 8 }));
+    const file = join(folder, 'other.safetensors');
+    await other.save(file, { optimizer: false, metadata: {} });
+    const { tensors } = await openSafetensors(file);
+    await expect(model.load(tensors.slice(0, -1))).rejects.toMatchObject({ code: 'BAD_MODEL' });
+    await expect(model.load(tensors, 4)).rejects.toMatchObject({ code: 'BAD_MODEL' });
+    expect(hash(await weights(model))).toBe(before);
+    await model.load(tensors);
+    expect(hash(await weights(model))).toBe(hash(await weights(other)));
+  });
+
   it('goes on from a checkpoint bit for bit', async () => {
     const straight = await create();
     await train(straight, 0, 8);
