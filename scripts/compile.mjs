@@ -5,8 +5,8 @@ import { fileURLToPath } from 'node:url';
 const root = fileURLToPath(new URL('..', import.meta.url));
 
 /** In a clone: TypeScript to dist/, true if it succeeds. The package that npm installs has dist/ and no sources. */
-export function compile({ always = false } = {}) {
-  if (!existsSync(`${root}/src`) || (!always && existsSync(`${root}/dist`))) return true;
+export function compile() {
+  if (!existsSync(`${root}/src`)) return true;
   const tsc = `${root}/node_modules/typescript/bin/tsc`;
   return (
     spawnSync(process.execPath, [tsc, '-p', `${root}/tsconfig.build.json`], { stdio: [0, 2, 2] }).status === 0

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, inject, it } from 'vitest';
@@ -41,10 +41,9 @@ describe('the install script', () => {
     expect(stdout).toContain('the engine is not built yet');
   });
 
-  it('ends well in a clone whose TypeScript cannot be compiled', () => {
-    const folder = installedPackage('');
+  it('takes no stale dist/ in a clone, and ends well where its TypeScript cannot be compiled', () => {
+    const folder = installedPackage('export const setup = async () => {};');
     mkdirSync(join(folder, 'src'));
-    rmSync(join(folder, 'dist'), { recursive: true });
     expect(runInstallScript(folder)).toMatchObject({
       status: 0,
       stdout: expect.stringContaining('TypeScript'),

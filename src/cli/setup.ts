@@ -1,5 +1,4 @@
 import type { Command } from 'commander';
-import type { Progress } from '../util/progress.js';
 import { interruptible } from './interrupt.js';
 
 interface SetupFlags {
@@ -30,24 +29,17 @@ export function register(program: Command): void {
 
 async function runSetup({ libtorch, force, json }: SetupFlags, signal: AbortSignal): Promise<void> {
   const { setup } = await import('../setup/setup.js');
-  const { Progress } = await import('../util/progress.js');
-  let progress: Progress | undefined;
-  const log = (line: string) => (progress ? progress.note(line) : process.stderr.write(`${line}\n`));
-  const show = (title: string, unit: string, done: number, total: number) => {
-    progress ??= new Progress(title, total > 0 ? { unit, total } : { unit });
-    progress.update(done);
-    if (done !== total) return;
-    progress.stop();
-    progress = undefined;
-  };
+  const { Stages } = await import('../util/progress.js');
+  const stages = new Stages();
+  const log = (line: string) => stages.note(line);
   const result = await setup({
     libtorch,
     force,
     signal,
     log,
-    onProgress: ({ file, received, total }) => show(file, 'bytes', received, total),
-    onBuildProgress: ({ done, total }) => show('building', 'steps', done, total),
-  }).finally(() => progress?.stop());
+    onProgress: ({ file, received, total }) => stages.show(file, 'bytes', received, total),
+    onBuildProgress: ({ done, total }) => stages.show('building', 'steps', done, total),
+  }).finally(() => stages.stop());
   const { version, variant, folder } = result.libtorch;
   log(`${result.built ? 'Built' : 'Up to date'}: LibTorch ${version} (${variant}) in ${folder}`);
   if (json) process.stdout.write(`${JSON.stringify(result)}\n`);

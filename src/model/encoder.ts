@@ -9,7 +9,7 @@ import { fetchEncoder, type HubOptions, isHubId, WEIGHT_FILES } from './hub.js';
 import { openTensors } from './tensor-file.js';
 
 /** An encoder on this machine, ready for the engine. */
-export interface EncoderFiles {
+interface EncoderFiles {
   /** What was asked for: a folder, or an id of the Hub. */
   id: string;
   /** Where its config.json, weights and tokenizer lie. */

@@ -35,7 +35,7 @@ export function isHubId(text: string): boolean {
 }
 
 /** An encoder in the Hub's cache. */
-export interface FetchedEncoder {
+interface FetchedEncoder {
   folder: string;
   /** The commit that every file is from. */
   revision: string;

@@ -11,12 +11,12 @@ import { platformFacts, requireSupportedPlatform } from './platform.js';
 import { run } from './run.js';
 import { smokeTest } from './smoke.js';
 
-export interface Problem {
+interface Problem {
   message: string;
   remedy: string | undefined;
 }
 
-export interface Tool {
+interface Tool {
   name: string;
   /** Undefined where it is absent. */
   path: string | undefined;
@@ -24,14 +24,14 @@ export interface Tool {
   version: string | undefined;
 }
 
-export interface Folder {
+interface Folder {
   path: string;
   bytes: number;
   entries: { name: string; bytes: number }[];
 }
 
 /** All that decides whether the engine works here. */
-export interface DoctorReport {
+interface DoctorReport {
   /** The engine runs: train and predict will work. */
   usable: boolean;
   platform: { os: string; arch: string; node: string; problem: Problem | undefined };

@@ -20,7 +20,7 @@ export interface FetchHooks {
   signal?: AbortSignal | undefined;
 }
 
-export interface Fetched {
+interface Fetched {
   found: Libtorch | undefined;
   looked: Candidate[];
 }

@@ -20,7 +20,7 @@ export interface Libtorch {
   variant: string;
 }
 
-export type Judgement = { fit: true; libtorch: Libtorch } | { fit: false; reason: string };
+type Judgement = { fit: true; libtorch: Libtorch } | { fit: false; reason: string };
 
 /** The folders that a compiler has to search for headers. */
 export function includeFolders(folder: string): string[] {

@@ -32,7 +32,7 @@ export function cpuRequirement(version: string, platform: string): string {
   return platform === 'darwin' ? `torch==${version}` : `torch==${version}+cpu`;
 }
 
-export interface PipDownload {
+interface PipDownload {
   ok: boolean;
   /** pip's own last word, where it failed. */
   problem: string;

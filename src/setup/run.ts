@@ -2,7 +2,10 @@ import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import type { Environment } from './paths.js';
 
-export interface RunOptions {
+/** How long a program may take to end once it is asked to. */
+const PATIENCE_MS = 5_000;
+
+interface RunOptions {
   env: Environment;
   cwd?: string | undefined;
   /** After this many milliseconds the child is killed. */
@@ -40,16 +43,22 @@ export function run(command: string, args: string[], options: RunOptions): Promi
       detached,
       stdio: ['ignore', 'pipe', 'pipe'],
     });
-    const endGroup = () => {
+    const killGroup = (by: NodeJS.Signals) => {
       try {
-        if (detached && child.pid !== undefined) process.kill(-child.pid);
+        if (detached && child.pid !== undefined) process.kill(-child.pid, by);
       } catch {
         // It has ended by itself.
       }
     };
-    process.on('exit', endGroup);
-    signal?.addEventListener('abort', endGroup);
-    if (signal?.aborted) endGroup();
+    let patience: NodeJS.Timeout | undefined;
+    const onAbort = () => {
+      killGroup('SIGTERM');
+      patience = setTimeout(killGroup, PATIENCE_MS, 'SIGKILL');
+    };
+    const onExit = () => killGroup('SIGTERM');
+    process.on('exit', onExit);
+    signal?.addEventListener('abort', onAbort);
+    if (signal?.aborted) onAbort();
     const lines: string[] = [];
     const collect = (stream: NodeJS.ReadableStream, into: string[]) => {
       createInterface({ input: stream }).on('line', line => {
@@ -63,8 +72,9 @@ export function run(command: string, args: string[], options: RunOptions): Promi
     collect(child.stdout, stdout);
     collect(child.stderr, stderr);
     const finish = (ok: boolean, ending: string) => {
-      process.off('exit', endGroup);
-      signal?.removeEventListener('abort', endGroup);
+      clearTimeout(patience);
+      process.off('exit', onExit);
+      signal?.removeEventListener('abort', onAbort);
       resolve({ ok, stdout: stdout.join('\n'), stderr: stderr.join('\n'), lines, ending });
     };
     child.on('error', error => {

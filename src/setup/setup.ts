@@ -9,7 +9,7 @@ import { LIBTORCH_VERSION, type Libtorch } from './libtorch.js';
 import { addonPath, type Environment } from './paths.js';
 import { platformFacts, requireSupportedPlatform } from './platform.js';
 
-export interface SetupOptions extends FetchHooks {
+interface SetupOptions extends FetchHooks {
   /** A LibTorch to use; as the environment variable LIBTORCH, over which it wins. */
   libtorch?: string | undefined;
   /** Build even if nothing changed. */
@@ -20,7 +20,7 @@ export interface SetupOptions extends FetchHooks {
   onBuildProgress?: BuildOptions['onProgress'];
 }
 
-export interface SetupResult {
+interface SetupResult {
   addon: string;
   libtorch: Libtorch;
   /** False if the addon was up to date. */

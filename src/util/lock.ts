@@ -6,7 +6,7 @@ import { ArxivNativeError } from '../errors.js';
 import { throwIfCancelled } from './cancel.js';
 import { fileError } from './files.js';
 
-export interface LockOptions {
+interface LockOptions {
   /** Called once if another process holds the lock. */
   onWait?: (() => void) | undefined;
   signal?: AbortSignal | undefined;

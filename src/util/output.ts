@@ -1,11 +1,11 @@
 import { createWriteStream } from 'node:fs';
-import { access, constants, realpath, rename, rm, stat } from 'node:fs/promises';
+import { open, realpath, rename, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { ArxivNativeError } from '../errors.js';
 import { beside, fileError, syncPath } from './files.js';
 
-export interface OutputOptions {
+interface OutputOptions {
   /** Replace a file that is there. */
   force: boolean;
   signal?: AbortSignal | undefined;
@@ -27,10 +27,11 @@ export async function checkOutput(path: string, { force }: { force: boolean }): 
       remedy: 'Name another file, or replace this one with --force.',
     });
   }
-  const folder = dirname(await targetOf(path));
+  // Only a file that was made tells that one can be made: permissions are not the whole story.
+  const trial = beside(await targetOf(path));
   try {
-    if (!(await stat(folder)).isDirectory()) throw Object.assign(new Error(), { code: 'ENOTDIR' });
-    await access(folder, constants.W_OK | constants.X_OK);
+    await (await open(trial, 'wx')).close();
+    await rm(trial);
   } catch (error) {
     throw fileError(error, `writing ${path}`);
   }

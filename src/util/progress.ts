@@ -3,7 +3,7 @@ import { SingleBar } from 'cli-progress';
 /** Without a terminal, progress is one line this often. */
 const LINE_INTERVAL_MS = 30_000;
 
-export interface ProgressOptions {
+interface ProgressOptions {
   /** What is counted, e.g. `papers`; `bytes` are shown as MB. */
   unit: string;
   /** How much there is in all; absent where it is not known beforehand (a stream). */
@@ -80,6 +80,36 @@ export class Progress {
       if (total !== undefined) parts.push(`${formatDuration((total - done) / rate)} left`);
     }
     return parts.join(', ');
+  }
+}
+
+/** One progress after another on the same stream: the next begins when another title comes. */
+export class Stages {
+  private current: { title: string; progress: Progress } | undefined;
+
+  constructor(private readonly stream: NodeJS.WriteStream = process.stderr) {}
+
+  /** @param total 0 where it is not known; once it is reached the stage is over */
+  show(title: string, unit: string, done: number, total: number): void {
+    if (this.current?.title !== title) this.stop();
+    this.current ??= { title, progress: this.begin(title, unit, total) };
+    this.current.progress.update(done);
+    if (done === total) this.stop();
+  }
+
+  /** Writes a line of its own, above the bar where there is one. */
+  note(line: string): void {
+    if (this.current) this.current.progress.note(line);
+    else this.stream.write(`${line}\n`);
+  }
+
+  stop(): void {
+    this.current?.progress.stop();
+    this.current = undefined;
+  }
+
+  private begin(title: string, unit: string, total: number): Progress {
+    return new Progress(title, { unit, ...(total > 0 && { total }), stream: this.stream });
   }
 }
 

@@ -8,7 +8,7 @@ import { fileError, requireSpace } from './files.js';
 import { ConnectionCut, HttpStatusError, request, withRetries } from './http.js';
 import { withLock } from './lock.js';
 
-export interface DownloadOptions {
+interface DownloadOptions {
   /** Bytes on disk so far, those of an earlier call included; `total` is 0 where the server does not say. */
   onProgress?: ((progress: { received: number; total: number }) => void) | undefined;
   /** What to call the file in messages; its last path component if absent. */

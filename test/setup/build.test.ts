@@ -2,7 +2,13 @@ import { cpSync, mkdirSync, readFileSync, rmSync, symlinkSync, utimesSync, write
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { type BuildOptions, type BuildProgress, buildAddon, isUpToDate } from '../../src/setup/build.js';
+import {
+  type BuildOptions,
+  type BuildProgress,
+  buildAddon,
+  isUpToDate,
+  workingAddon,
+} from '../../src/setup/build.js';
 import { readStamp } from '../../src/setup/diagnose.js';
 import type { Libtorch } from '../../src/setup/libtorch.js';
 import { addonPath, PACKAGE_ROOT } from '../../src/setup/paths.js';
@@ -48,7 +54,14 @@ describe('buildAddon', () => {
     expect(await isUpToDate(root)).toBe(false);
     const log: string[] = [];
     const steps: BuildProgress[] = [];
-    const report = await build(root, { log: line => log.push(line), onProgress: step => steps.push(step) });
+    const options = {
+      log: (line: string) => log.push(line),
+      onProgress: (step: BuildProgress) => steps.push(step),
+    };
+    // Of two at once, one builds and the other finds it done.
+    const [report, other] = await Promise.all([build(root, options), build(root, options)]);
+    expect(other).toEqual(report);
+    expect(log.filter(line => line.startsWith('Building the addon'))).toHaveLength(1);
     expect(report).toEqual({ libtorchVersion: '2.13.0', builtWith: '2.13.0', devices: [] });
     expect(log.join('\n')).toContain(libtorch.folder);
     expect(steps.length).toBeGreaterThan(0);
@@ -59,6 +72,14 @@ describe('buildAddon', () => {
     const built = await stat(addonPath(root));
     await build(root);
     expect((await stat(addonPath(root))).mtimeMs).toBe(built.mtimeMs);
+    expect(await workingAddon(process.env, root)).toEqual(report);
+
+    // A LibTorch that was replaced by another in the same place.
+    const stampFile = join(root, 'build', 'arxiv_native.json');
+    const stamp = readFileSync(stampFile, 'utf8');
+    writeFileSync(stampFile, stamp.replace('"version": "2.13.0"', '"version": "2.12.1"'));
+    expect(await workingAddon(process.env, root)).toBeUndefined();
+    writeFileSync(stampFile, stamp);
 
     utimesSync(join(root, 'native', 'addon.cc'), new Date(), new Date());
     expect(await isUpToDate(root)).toBe(true);

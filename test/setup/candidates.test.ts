@@ -1,5 +1,5 @@
 import { mkdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import {
   type Candidate,
@@ -69,6 +69,12 @@ describe('the search on this machine', () => {
       message: expect.stringContaining('2.0.0 is too old'),
       remedy: expect.stringContaining('unset'),
     });
+  });
+
+  it('takes a LIBTORCH that is relative for what it is from here', async () => {
+    const libtorch = fakeLibtorch(temporaryFolder());
+    const machine = bareMachine({ LIBTORCH: relative(process.cwd(), libtorch) });
+    expect((await findLocalLibtorch(machine)).found?.folder).toBe(libtorch);
   });
 
   it('takes no notice of a half-filled cache', async () => {

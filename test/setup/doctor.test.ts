@@ -3,6 +3,13 @@ import { expect, it } from 'vitest';
 import { examine, formatReport } from '../../src/setup/doctor.js';
 import { bareMachine, fakeLibtorch, temporaryFolder, writeProgram, writeTree } from './fakes.js';
 
+it.each(['HF_HUB_CACHE', 'HUGGINGFACE_HUB_CACHE'])('takes the Hub’s cache from %s', async name => {
+  const folder = temporaryFolder();
+  writeTree(folder, { 'models--a--b/blobs/x': Buffer.alloc(1000) });
+  const { hubCache } = await examine(bareMachine({ [name]: folder }).env);
+  expect(hubCache).toMatchObject({ path: folder, bytes: 1000 });
+});
+
 it('reports what was found where, and why a LibTorch is passed over', async () => {
   const machine = bareMachine({ LIBTORCH: fakeLibtorch(temporaryFolder(), { version: '2.4.0' }) });
   const cached = fakeLibtorch(join(machine.cache, 'libtorch', '2.13.0-cpu', 'torch'));

@@ -6,7 +6,15 @@ import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { Surroundings } from '../../src/setup/candidates.js';
 import { fetchLibtorch } from '../../src/setup/fetch.js';
 import { unpackLibtorch } from '../../src/setup/unpack.js';
-import { bareMachine, fakeLibtorch, libraryOf, temporaryFolder, writeProgram, zip } from './fakes.js';
+import {
+  bareMachine,
+  fakeLibtorch,
+  libraryOf,
+  temporaryFolder,
+  writeProgram,
+  writeTree,
+  zip,
+} from './fakes.js';
 
 let files: Record<string, Buffer>;
 let archive: Buffer;
@@ -52,6 +60,17 @@ async function serve(content: Buffer, { cutAt = Number.POSITIVE_INFINITY } = {})
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}/libtorch.zip`;
 }
 
+/** Answers every request with this status. */
+async function refuse(status: number): Promise<string> {
+  requests = [];
+  server = createServer((request, response) => {
+    requests.push(request);
+    response.writeHead(status).end();
+  });
+  await new Promise<void>(resolve => server!.listen(0, '127.0.0.1', resolve));
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}/libtorch-cuda.zip`;
+}
+
 async function fetchFrom(machine: Surroundings, url: string) {
   const log: string[] = [];
   const hooks = { log: (line: string) => log.push(line) };
@@ -68,6 +87,33 @@ describe('PyTorch’s archive', () => {
     expect(readdirSync(found!.folder).sort()).toEqual(['build-version', 'include', 'lib']);
     expect(readdirSync(join(found!.folder, 'lib'))).toHaveLength(3);
     expect(readdirSync(join(machine.cache, 'downloads'))).toEqual([]);
+  });
+
+  describe('for a GPU', () => {
+    const both = (cuda: string, cpu: string) => [
+      { url: cuda, file: 'cuda.zip', variant: 'cu130' },
+      { url: cpu, file: 'cpu.zip', variant: 'cpu' },
+    ];
+
+    it.each([403, 404])('gives way to the CPU’s where it is not published (%i)', async status => {
+      const cuda = await refuse(status);
+      const other = server;
+      const cpu = await serve(archive);
+      const { found } = await fetchLibtorch(bareMachine(), { log: () => {} }, both(cuda, cpu));
+      other?.close();
+      expect(found?.variant).toBe('cpu');
+    });
+
+    it('is no reason to settle for the CPU’s when it could not be reached', async () => {
+      const cpu = await serve(archive);
+      const fetching = fetchLibtorch(
+        bareMachine(),
+        { log: () => {} },
+        both('https://127.0.0.1:1/cuda.zip', cpu),
+      );
+      await expect(fetching).rejects.toMatchObject({ code: 'NETWORK' });
+      expect(requests).toEqual([]);
+    });
   });
 
   it('is continued where the connection was cut', async () => {
@@ -159,6 +205,8 @@ echo "Processing ${wheel}"
   ])('for %s comes before the archive', async (_, anyPython) => {
     const machine = bareMachine();
     fakePip(machine, writeWheel(), { anyPython });
+    // What a killed process left.
+    writeTree(join(machine.cache, 'downloads', 'wheel'), { 'half.whl': 'no archive' });
     const { found, log } = await fetchFrom(machine, 'http://127.0.0.1:1/never-asked');
     expect(found?.folder).toBe(join(machine.cache, 'libtorch', '2.13.0-cpu', 'torch'));
     expect(log).toContain('Processing /');
@@ -172,4 +220,19 @@ it('unpacks nothing outside the folder it is given', async () => {
   const destination = join(temporaryFolder(), 'in');
   await expect(unpackLibtorch(file, destination)).rejects.toMatchObject({ code: 'NETWORK' });
   expect(existsSync(join(destination, '..', 'evil'))).toBe(false);
+});
+
+it('names an archive whose tables point outside it', async () => {
+  const file = join(temporaryFolder(), 'damaged.zip');
+  const content = zip(files);
+  const end = content.length - 22;
+  // A locator of zip64's end record, as large archives have one: it lies 2^63 bytes on.
+  const locator = Buffer.alloc(20);
+  locator.write('PK\x06\x07', 'latin1');
+  locator.writeBigUInt64LE(2n ** 63n, 8);
+  writeFileSync(file, Buffer.concat([content.subarray(0, end), locator, content.subarray(end)]));
+  await expect(unpackLibtorch(file, temporaryFolder())).rejects.toMatchObject({
+    code: 'NETWORK',
+    message: expect.stringContaining('damaged'),
+  });
 });

@@ -1,4 +1,4 @@
-import { appendFileSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { judgeLibtorch, libraryNames } from '../../src/setup/libtorch.js';
@@ -49,6 +49,13 @@ describe('judgeLibtorch', () => {
     const folder = fakeLibtorch(temporaryFolder());
     appendFileSync(libraryOf(folder, 'c10'), '_ZN3c105ErrorC2ENS_14SourceLocationESs');
     expect(await reasonOf(folder)).toContain('old C++ ABI');
+  });
+
+  it.runIf(process.platform === 'linux')('passes over one whose libraries cannot be read', async () => {
+    const folder = fakeLibtorch(temporaryFolder());
+    rmSync(libraryOf(folder, 'c10'));
+    mkdirSync(libraryOf(folder, 'c10'));
+    expect(await reasonOf(folder)).toMatch(/^it cannot be read: /);
   });
 
   it('passes over a library that does not load, in the words of the loader', async () => {

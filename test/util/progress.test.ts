@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { formatDuration, Progress } from '../../src/util/progress.js';
+import { formatDuration, Progress, Stages } from '../../src/util/progress.js';
 
 describe('progress without a terminal', () => {
   const written: string[] = [];
@@ -32,6 +32,23 @@ describe('progress without a terminal', () => {
     progress.update(60e6);
     progress.note('a line of its own');
     expect(written).toEqual(['weights: 60.0 MB, 2.0 MB/s\n', 'a line of its own\n']);
+  });
+});
+
+describe('stages', () => {
+  it('take title and total of what comes next, whether or not the one before was finished', () => {
+    const written: string[] = [];
+    const stream = { write: (text: string) => written.push(text) } as unknown as NodeJS.WriteStream;
+    vi.useFakeTimers({ toFake: ['performance'] });
+    const stages = new Stages(stream);
+    stages.show('first.zip', 'bytes', 0, 90e6);
+    stages.note('not to be had');
+    stages.show('second.zip', 'bytes', 0, 60e6);
+    vi.advanceTimersByTime(30_000);
+    stages.show('second.zip', 'bytes', 30e6, 60e6);
+    stages.stop();
+    vi.useRealTimers();
+    expect(written).toEqual(['not to be had\n', 'second.zip: 30.0/60.0 MB, 1.0 MB/s, 30 s left\n']);
   });
 });
 
