@@ -11,7 +11,9 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { summary } from '../../src/cli/train-display.js';
 import { openSavedModel, WEIGHTS } from '../../src/model/saved-model.js';
+import type { TrainingRecord } from '../../src/train/types.js';
 import { type CliResult, cli, compiled, examplePapers, finished, launcher } from '../support/cli.js';
 
 const scratch = mkdtempSync(join(tmpdir(), 'arxiv-native-train-'));
@@ -98,14 +100,17 @@ describe('train', () => {
   });
 
   it('gives one JSON document when asked', async () => {
-    const { exitCode, stdout } = await cli(args('--json', '--epochs', '1', '--max-title', '6'));
+    const { exitCode, stdout } = await cli(
+      args('--json', '--epochs', '1', '--max-title', '6', '--class-weights', 'balanced'),
+    );
     expect(exitCode).toBe(0);
     const result = JSON.parse(stdout);
     expect(result).toMatchObject({
       folder: out,
       training: {
         interrupted: false,
-        recipe: { resolved: { epochs: 1, lengths: { title: 6, abstract: 32 } } },
+        recipe: { resolved: { epochs: 1, lengths: { title: 6, abstract: 32 }, classWeights: 'balanced' } },
+        classWeights: [1, 1, 1, 1],
       },
     });
     expect(result.training.test.papers).toBe(32);
@@ -232,6 +237,26 @@ describe('train, when nobody listens', () => {
   });
 });
 
+describe('the summary', () => {
+  it('says of a complete model that its test was interrupted', () => {
+    const training = {
+      interrupted: false,
+      bestEpoch: 1,
+      history: [{}],
+      validation: { perClass: [], papers: 4, accuracy: 0.5, macro: {}, weighted: {} },
+      encoder: {},
+      trainingSeconds: 61,
+      secondsPerStep: 0.5,
+      peakMemory: 1e9,
+    } as unknown as TrainingRecord;
+    const text = summary({ folder: '/models/a', training });
+    expect(text).toContain('On the validation papers:');
+    expect(text).toContain('The test was interrupted');
+    expect(text).not.toContain('Training was interrupted');
+    expect(text).toContain('1 min 1 s of training, 0.500 s a step, 1000 MB of memory.\nSaved: /models/a\n');
+  });
+});
+
 describe('train refuses', () => {
   it.each<[string, string[], string | RegExp, string | RegExp]>([
     ['no epochs', ['--epochs', '0'], '"epochs" must be >= 1, not 0', ''],
@@ -250,6 +275,7 @@ describe('train refuses', () => {
       'maxJoined has no meaning for the cross-attention head',
       'maxTitle',
     ],
+    ['unknown class weights', ['--class-weights', 'some'], /Allowed choices are none, balanced/, ''],
     ['an unknown precision', ['--precision', 'fp8'], /'fp8' is invalid.*bf16/, ''],
   ])('%s', async (_, more, message, remedy) => {
     expectRefusal(await cli(args(...more)), 2, message, remedy);
