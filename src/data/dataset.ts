@@ -55,7 +55,9 @@ export async function loadDataset(path: string, options: { seed: number }): Prom
   const { papers, duplicates, contradictions } = dropDuplicates(read);
   const given = papers.some(({ paper }) => paper.split !== undefined);
   const bare = papers.map(({ paper }) => paper);
-  const parts = given ? splitAsGiven(bare, path) : splitStratified(bare, options.seed, path);
+  const parts = given
+    ? splitAsGiven(bare, path)
+    : splitStratified(bare, options.seed, { source: path, duplicates });
 
   const labels = [...new Set(parts.train.map(paper => paper.categories[0]!))].sort();
   const index = new Map(labels.map((label, i) => [label, i]));
@@ -84,7 +86,10 @@ export async function loadDataset(path: string, options: { seed: number }): Prom
     validation: count('validation'),
     test: count('test'),
   };
-  if (given) refuseSmallClasses(labels, label => counts.train[index.get(label)!]!, FEWEST_TO_TRAIN_ON, path);
+  if (given) {
+    const size = (label: string) => counts.train[index.get(label)!]!;
+    refuseSmallClasses(labels, size, FEWEST_TO_TRAIN_ON, { source: path, duplicates });
+  }
   return { labels, ...dataset, source: path, counts, fingerprint: fingerprint(dataset, labels) };
 }
 

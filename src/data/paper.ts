@@ -60,8 +60,9 @@ export function titleKey(title: string): string {
 
 /**
  * A paper from one record of a file. `title` and `abstract` must be there, and one of them filled. The label is
- * `category` where there is one, else the first of `categories`; either may be an array or a string. A string is
- * a list if it has commas, or if all its words are arXiv categories (`cs.AI cs.LG`); otherwise it is one name.
+ * `category` where there is one, else the first of `categories`; either may be an array or a string. A string whose
+ * words are all arXiv categories (`cs.AI cs.LG`, `cs.AI, cs.LG`) is a list of them. Another is one name in
+ * `category`, also with commas; in `categories` commas part names.
  * @throws BAD_INPUT with `source:line`
  */
 export function paperFromFields(
@@ -90,9 +91,9 @@ export function paperFromFields(
 
   const categories: string[] = [];
   for (const name of ['category', 'categories']) {
-    const names = categoryNames(fields[name]);
-    if (names === undefined) {
-      if (labelled) throw fail(`"${name}" is ${describe(fields[name])}; expected text or an array of texts`);
+    const names = categoryNames(fields[name], { commas: name === 'categories' });
+    if (!Array.isArray(names)) {
+      if (labelled) throw fail(`"${name}" ${names.misfit}; expected text or an array of texts`);
       continue;
     }
     for (const each of names) if (!categories.includes(each)) categories.push(each);
@@ -122,18 +123,23 @@ function paperId(value: unknown, line: number): string {
   return id === '' ? `line-${line}` : id;
 }
 
-/** The names in a category field, none for an absent one, undefined for what is neither text nor texts. */
-function categoryNames(value: unknown): string[] | undefined {
+/**
+ * The names in a category field, none for an absent one; of what is neither text nor texts, what it is instead.
+ * @param commas whether they part names that are not arXiv's
+ */
+function categoryNames(value: unknown, { commas }: { commas: boolean }): string[] | { misfit: string } {
   if (value === undefined || value === null) return [];
-  const list = typeof value === 'string' ? splitCategories(value) : value;
-  if (!Array.isArray(list) || !list.every(each => typeof each === 'string')) return undefined;
+  const list = typeof value === 'string' ? splitCategories(value, commas) : value;
+  if (!Array.isArray(list)) return { misfit: `is ${describe(value)}` };
+  const stranger = list.findIndex(each => typeof each !== 'string');
+  if (stranger !== -1) return { misfit: `has ${describe(list[stranger])} at position ${stranger + 1}` };
   return list.map(cleanText).filter(each => each !== '');
 }
 
-function splitCategories(value: string): string[] {
-  if (value.includes(',')) return value.split(',');
-  const words = value.trim().split(/\s+/);
-  return words.every(word => ARXIV_CATEGORY.test(word)) ? words : [value];
+function splitCategories(value: string, commas: boolean): string[] {
+  const words = value.split(/[,\s]+/).filter(word => word !== '');
+  if (words.every(word => ARXIV_CATEGORY.test(word))) return words;
+  return commas ? value.split(',') : [value];
 }
 
 function describeKeys(fields: Record<string, unknown>): string {

@@ -1,4 +1,5 @@
 import { ArxivNativeError } from '../errors.js';
+import { counted } from '../util/format.js';
 import { seededRandom, shuffle } from '../util/random.js';
 import { type Paper, SPLITS, type Split } from './paper.js';
 
@@ -8,12 +9,19 @@ const TEST_SHARE = 0.15;
 /** Two to train on, one to validate, one to test. */
 const FEWEST_PER_CLASS = 4;
 
+/** Where papers came from, for messages. */
+interface Origin {
+  source: string;
+  /** Papers that were left out before as duplicates: they may be what is missed. */
+  duplicates: number;
+}
+
 /**
  * Splits papers 70/15/15, each class apart (so that the shares hold within one paper in every class), by a
  * shuffle that depends on the seed and the papers' order alone. Every part keeps the papers' order.
  * @throws BAD_INPUT if a class has fewer than four papers
  */
-export function splitStratified(papers: Paper[], seed: number, source: string): Record<Split, Paper[]> {
+export function splitStratified(papers: Paper[], seed: number, origin: Origin): Record<Split, Paper[]> {
   const classes = new Map<string, Paper[]>();
   for (const paper of papers) {
     const label = paper.categories[0]!;
@@ -22,7 +30,7 @@ export function splitStratified(papers: Paper[], seed: number, source: string): 
     else classes.set(label, [paper]);
   }
   const labels = [...classes.keys()].sort();
-  refuseSmallClasses(labels, label => classes.get(label)!.length, FEWEST_PER_CLASS, source);
+  refuseSmallClasses(labels, label => classes.get(label)!.length, FEWEST_PER_CLASS, origin);
   const random = seededRandom(`split ${seed}`);
   const sides = new Map<Paper, Split>();
   for (const label of labels) {
@@ -68,14 +76,15 @@ export function refuseSmallClasses(
   labels: readonly string[],
   size: (label: string) => number,
   fewest: number,
-  source: string,
+  { source, duplicates }: Origin,
 ): void {
+  const without = duplicates === 0 ? '' : ` without the ${counted(duplicates, 'duplicate')} of its papers`;
   if (labels.length < 2) {
     throw new ArxivNativeError(
       'BAD_INPUT',
-      `${source}: one class only (${labels[0]}); a classifier needs two`,
+      `${source}: one class only (${labels[0]})${without}; a classifier needs two`,
       {
-        remedy: 'The label is "category", or the first of "categories".',
+        remedy: `The label is "category", or the first of "categories".${duplicates === 0 ? '' : ' Papers of one id or title are duplicates.'}`,
       },
     );
   }
@@ -85,7 +94,7 @@ export function refuseSmallClasses(
     if (small.length > list.length) list.push('…');
     throw new ArxivNativeError(
       'BAD_INPUT',
-      `${source}: needs at least ${fewest} papers a class${fewest === FEWEST_PER_CLASS ? '' : ' to train on'}; ${list.join(', ')}`,
+      `${source}: needs at least ${fewest} papers a class${fewest === FEWEST_PER_CLASS ? '' : ' to train on'}${without}; ${list.join(', ')}`,
       { remedy: 'Add papers of these classes, or leave the classes out.' },
     );
   }

@@ -121,6 +121,9 @@ describe('a split made here', () => {
     expect(await refusal(load(papersOf('cs.AI', 50)))).toBe(
       'papers.jsonl: one class only (cs.AI); a classifier needs two',
     );
+    expect(await refusal(load([...papersOf('a', 9), ...papersOf('a', 9, { category: 'b' })]))).toBe(
+      'papers.jsonl: one class only (a) without the 9 duplicates of its papers; a classifier needs two',
+    );
     expect(await refusal(load([...papersOf('a', 9), ...papersOf('b', 3), ...papersOf('c', 1)]))).toBe(
       'papers.jsonl: needs at least 4 papers a class; b has 3, c has 1',
     );

@@ -125,6 +125,8 @@ describe('labels', () => {
     [{ category: 'cs.CL', categories: ['cs.AI', 'cs.CL'] }, ['cs.CL', 'cs.AI']],
     [{ category: 'Machine Learning' }, ['Machine Learning']],
     [{ categories: 'soil science, tillage' }, ['soil science', 'tillage']],
+    [{ category: 'Math, pure' }, ['Math, pure']],
+    [{ category: 'cs.CL, cs.AI stat.ML' }, ['cs.CL', 'cs.AI', 'stat.ML']],
   ])('of %j', async (fields, categories) => {
     const { title, abstract } = PAPER;
     const [paper] = await read('papers.jsonl', line({ title, abstract, ...fields }), { labelled: true });
@@ -133,12 +135,16 @@ describe('labels', () => {
 
   it.each<[object, string]>([
     [{}, 'papers.jsonl:1: no category (found: title, abstract)'],
+    [
+      { categories: ['cs.AI', null] },
+      'papers.jsonl:1: "categories" has null at position 2; expected text or an array of texts',
+    ],
     [{ categories: [] }, 'papers.jsonl:1: no category (found: title, abstract, categories)'],
     [{ category: ' ' }, 'papers.jsonl:1: no category (found: title, abstract, category)'],
     [{ category: 3 }, 'papers.jsonl:1: "category" is 3; expected text or an array of texts'],
     [
       { categories: ['cs.AI', 3] },
-      'papers.jsonl:1: "categories" is an array; expected text or an array of texts',
+      'papers.jsonl:1: "categories" has 3 at position 2; expected text or an array of texts',
     ],
     [
       { categories: { a: 1 } },
