@@ -2,6 +2,7 @@ import { ArxivNativeError } from '../errors.js';
 import type { EncoderShape } from '../native.js';
 import { readJsonObject } from '../util/json.js';
 import { type ConfigField, FAMILIES, type Family } from './families.js';
+import { LARGEST } from './fit.js';
 
 /** config.json's `hidden_act` → the engine's. */
 const ACTIVATIONS: Readonly<Record<string, EncoderShape['activation']>> = {
@@ -34,6 +35,13 @@ export async function readEncoderConfig(path: string): Promise<{ family: Family;
     remedy:
       'An encoder is a folder with config.json, its weights and its tokenizer, or an id of the Hub: fetch or copy it again.',
   });
+  if ('format_version' in config) {
+    throw new ArxivNativeError(
+      'BAD_MODEL',
+      `${path}: this is a trained classifier of this package (format_version), not an encoder`,
+      { remedy: 'Name the encoder that it was trained from: its training.json says which, under "encoder".' },
+    );
+  }
   const { model_type: type = 'bert' } = config;
   const family = typeof type === 'string' && Object.hasOwn(FAMILIES, type) ? FAMILIES[type] : undefined;
   if (!family) {
@@ -57,15 +65,15 @@ class Fields {
 
   shape(): EncoderShape {
     this.refuseOtherArchitectures();
-    const padTokenId = this.count('pad_token_id', 0);
+    const padTokenId = this.count('pad_token_id', LARGEST.vocabulary, 0);
     const shape: EncoderShape = {
-      vocabSize: this.count('vocab_size'),
-      hiddenSize: this.count('hidden_size'),
-      layers: this.count('num_hidden_layers'),
-      attentionHeads: this.count('num_attention_heads'),
-      intermediateSize: this.count('intermediate_size'),
-      maxPositions: this.count('max_position_embeddings'),
-      typeVocabSize: this.count('type_vocab_size', 0),
+      vocabSize: this.count('vocab_size', LARGEST.vocabulary),
+      hiddenSize: this.count('hidden_size', LARGEST.width),
+      layers: this.count('num_hidden_layers', LARGEST.layers),
+      attentionHeads: this.count('num_attention_heads', LARGEST.width),
+      intermediateSize: this.count('intermediate_size', LARGEST.width),
+      maxPositions: this.count('max_position_embeddings', LARGEST.positions),
+      typeVocabSize: this.count('type_vocab_size', LARGEST.width, 0),
       layerNormEps: this.number('layer_norm_eps', value => value > 0 && value < 1, 'a small number above 0'),
       activation: this.activation(),
       hiddenDropout: this.probability('hidden_dropout_prob'),
@@ -102,11 +110,11 @@ class Fields {
     return this.config[this.name(field)] ?? this.family.defaults[field] ?? BERT_DEFAULTS[field];
   }
 
-  private count(field: ConfigField, least = 1): number {
+  private count(field: ConfigField, most: number, least = 1): number {
     return this.number(
       field,
-      value => Number.isSafeInteger(value) && value >= least && value < 2 ** 31,
-      `a whole number of at least ${least}`,
+      value => Number.isSafeInteger(value) && value >= least && value <= most,
+      `a whole number from ${least} to ${most}`,
     );
   }
 

@@ -38,7 +38,11 @@ export async function openEncoder(idOrFolder: string, options: HubOptions = {}):
         'Name a folder with config.json and weights, or an id such as allenai/scibert_scivocab_uncased.',
     });
   }
-  const fetched = isFolder ? undefined : await fetchEncoder(idOrFolder, options);
+  const fetched = isFolder
+    ? undefined
+    : await fetchEncoder(idOrFolder, options).catch(error => {
+        throw orMissingFolder(error, idOrFolder);
+      });
   const folder = fetched?.folder ?? idOrFolder;
   const { family, shape } = await readEncoderConfig(join(folder, 'config.json'));
   const tokenizer = await openTokenizer(idOrFolder, folder, shape);
@@ -53,6 +57,15 @@ export async function openEncoder(idOrFolder: string, options: HubOptions = {}):
     tokenizer,
     tensors: encoderSources(await openTensors(file), family, shape, file),
   };
+}
+
+/** The Hub's refusal of what may have been meant as a folder. */
+function orMissingFolder(error: unknown, id: string): unknown {
+  if (!(error instanceof ArxivNativeError) || !['BAD_MODEL', 'NETWORK'].includes(error.code)) return error;
+  return new ArxivNativeError(error.code, `${error.message}; nor is there a folder ${id} here`, {
+    ...(error.remedy !== undefined && { remedy: `${error.remedy} Or name a folder that exists.` }),
+    cause: error,
+  });
 }
 
 async function openTokenizer(id: string, folder: string, { vocabSize }: EncoderShape): Promise<Tokenizer> {

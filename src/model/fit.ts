@@ -1,6 +1,9 @@
 import type { EncoderShape, HeadShape } from '../native.js';
 import type { Lengths } from '../text/pack.js';
 
+/** No model is larger: what a config.json may claim, which is believed before any weights are read. */
+export const LARGEST = { layers: 1000, width: 65_536, positions: 1_000_000, vocabulary: 10_000_000 };
+
 /** Why parts of a model do not go together. */
 export interface Misfit {
   /** The setting to change. */

@@ -2,7 +2,8 @@ import { Ajv, type ValidateFunction } from 'ajv';
 import { ArxivNativeError } from '../errors.js';
 import type { EncoderShape, HeadShape } from '../native.js';
 import type { Lengths } from '../text/pack.js';
-import { misfitOfEncoder, misfitOfHead } from './fit.js';
+import { expectation } from '../util/schema-error.js';
+import { LARGEST, misfitOfEncoder, misfitOfHead } from './fit.js';
 
 /** Raised when a folder that an older version of this package reads would be misunderstood by it. */
 export const FORMAT_VERSION = 1;
@@ -15,8 +16,9 @@ interface ModelConfig {
   lengths: Lengths;
 }
 
-const size = { type: 'integer', minimum: 1 };
-const count = { type: 'integer', minimum: 0 };
+const upTo = (maximum: number, minimum = 1) => ({ type: 'integer', minimum, maximum });
+const width = upTo(LARGEST.width);
+const length = upTo(LARGEST.positions);
 const share = { type: 'number', minimum: 0, exclusiveMaximum: 1 };
 
 const SCHEMA = {
@@ -26,39 +28,39 @@ const SCHEMA = {
     encoder: {
       type: 'object',
       ...exactly({
-        vocabSize: size,
-        hiddenSize: size,
-        layers: size,
-        attentionHeads: size,
-        intermediateSize: size,
-        maxPositions: size,
-        typeVocabSize: count,
+        vocabSize: upTo(LARGEST.vocabulary),
+        hiddenSize: width,
+        layers: upTo(LARGEST.layers),
+        attentionHeads: width,
+        intermediateSize: width,
+        maxPositions: length,
+        typeVocabSize: upTo(LARGEST.width, 0),
         layerNormEps: { type: 'number', exclusiveMinimum: 0 },
         activation: { enum: ['gelu', 'gelu_tanh', 'relu'] },
         hiddenDropout: share,
         attentionDropout: share,
         initializerRange: { type: 'number', minimum: 0 },
-        positionOffset: count,
-        padTokenId: count,
+        positionOffset: upTo(LARGEST.positions, 0),
+        padTokenId: upTo(LARGEST.vocabulary, 0),
       }),
     },
     head: {
       type: 'object',
       ...exactly({
         type: { enum: ['cross-attention', 'concat', 'cls'] },
-        classes: { type: 'integer', minimum: 2 },
-        hidden: { type: 'array', items: size },
+        classes: upTo(LARGEST.width, 2),
+        hidden: { type: 'array', items: width, maxItems: LARGEST.layers },
         activation: { enum: ['gelu', 'relu'] },
         dropout: { type: 'array', items: share },
         embeddingDropout: share,
-        attentionHeads: size,
+        attentionHeads: width,
         attentionDropout: share,
       }),
     },
     lengths: {
       type: 'object',
       additionalProperties: false,
-      properties: { title: size, abstract: size, joined: size },
+      properties: { title: length, abstract: length, joined: length },
     },
   }),
 };
@@ -84,9 +86,8 @@ export function checkModelConfig(config: unknown, file: string): ModelConfig {
   validate ??= new Ajv().compile<ModelConfig>(SCHEMA);
   if (!validate(config)) {
     const error = validate.errors![0]!;
-    const key = error.instancePath.slice(1).replaceAll('/', '.') || 'it';
-    const named = Object.values(error.params as Record<string, unknown>).join(', ');
-    throw contradiction(file, `${key} ${error.message} (${named})`);
+    const key = error.instancePath.slice(1).replaceAll('/', '.') || 'the content';
+    throw contradiction(file, `${key} ${expectation(error)}`);
   }
   const { encoder, head, lengths } = config;
   const misfit = misfitOfHead(head, lengths) ?? misfitOfEncoder(encoder, head, lengths);

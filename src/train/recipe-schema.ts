@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
-import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv';
+import { Ajv, type ValidateFunction } from 'ajv';
 import { distance } from 'fastest-levenshtein';
 import { ArxivNativeError } from '../errors.js';
+import { expectation } from '../util/schema-error.js';
 
 /** Where the package's recipes and their schema lie, both in the repository and when installed. */
 export const RECIPES = new URL('../../recipes/', import.meta.url);
@@ -44,9 +45,14 @@ export function checkRecipe(recipe: unknown, source: string): void {
       remedy: didYouMean(key, known),
     });
   }
+  // The only pattern of the schema is that of the class weights' names.
+  const expected =
+    error.keyword === 'pattern'
+      ? 'must be "none", "balanced" or an object of weights by class'
+      : expectation(error);
   const value = path.reduce((at, key) => (at as Record<string, unknown>)[key], recipe as unknown);
   const subject = path.length === 0 ? 'a recipe' : quote(path);
-  throw new ArxivNativeError('BAD_OPTION', `${source}: ${subject} ${expectation(error)}, not ${show(value)}`);
+  throw new ArxivNativeError('BAD_OPTION', `${source}: ${subject} ${expected}, not ${show(value)}`);
 }
 
 /** "Did you mean …?" where one name is near, else the list of all. */
@@ -59,21 +65,6 @@ export function didYouMean(word: string, names: readonly string[]): string {
     return `Did you mean "${nearest.name}"?`;
   }
   return `It can be one of: ${names.join(', ')}.`;
-}
-
-function expectation(error: ErrorObject): string {
-  switch (error.keyword) {
-    case 'type':
-      return `must be of type ${[error.params.type].flat().join(' or ')}`;
-    case 'enum':
-      return `must be one of ${(error.params.allowedValues as string[]).join(', ')}`;
-    case 'pattern':
-      return 'must be "none", "balanced" or an object of weights by class';
-    case 'required':
-      return `must have ${quote([String(error.params.missingProperty)])}`;
-    default:
-      return error.message ?? 'is not valid';
-  }
 }
 
 function schemaAt(schema: Schema, path: string[]): Schema {

@@ -108,6 +108,8 @@ describe('openEncoder', () => {
     ['a family named like a method', { model_type: 'toString' }, /model_type "toString"/],
     ['a missing size', { hidden_size: undefined }, /hidden_size is missing, expected a whole number/],
     ['a size that is text', { vocab_size: '20' }, /vocab_size is "20"/],
+    ['layers without end', { num_hidden_layers: 1e9 }, /num_hidden_layers is 1000000000.*to 1000/],
+    ['a trained classifier', { format_version: 1 }, /trained classifier of this package/],
     ['no layers', { num_hidden_layers: 0 }, /num_hidden_layers is 0/],
     ['half a head', { num_attention_heads: 1.5 }, /num_attention_heads is 1.5/],
     [

@@ -82,6 +82,14 @@ describe('fetchEncoder', () => {
     expect(new Set(revisions.slice(1))).toEqual(new Set([COMMIT]));
   });
 
+  it('says that it is no folder either, if the Hub does not know it', async () => {
+    await expect(openEncoder('mistyped', { retryDelayMs: 1 })).rejects.toMatchObject({
+      code: 'BAD_MODEL',
+      message: expect.stringMatching(/nor is there a folder mistyped here$/),
+      remedy: expect.stringMatching(/name a folder that exists/),
+    });
+  });
+
   it('is what openEncoder does with an id, and records the revision', async () => {
     const seen: { file: string; received: number; total: number }[] = [];
     const encoder = await openEncoder(ID, { onProgress: progress => seen.push(progress) });

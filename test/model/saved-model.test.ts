@@ -1,5 +1,6 @@
 import {
   cpSync,
+  existsSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -135,11 +136,34 @@ describe('writing a saved model', () => {
     writeFileSync(join(folder, 'dear.txt'), 'dear');
     const refused = await failure(stageSavedModel(folder, { force: true }));
     expect(refused).toMatchObject({ code: 'BAD_OPTION' });
-    expect(refused.message).toContain('holds no config.json');
+    expect(refused.message).toContain('it holds dear.txt');
     expect(await failure(stageSavedModel(join(folder, 'dear.txt'), { force: true }))).toMatchObject({
       code: 'BAD_OPTION',
     });
     expect(readdirSync(folder)).toEqual(['dear.txt']);
+  });
+
+  it('replaces no encoder, whose folder looks much the same', async () => {
+    const encoder = join(scratch, 'encoder');
+    cpSync(original, encoder, { recursive: true });
+    writeFileSync(join(encoder, 'config.json'), '{"model_type": "bert"}');
+    expect(await failure(stageSavedModel(encoder, { force: true }))).toMatchObject({ code: 'BAD_OPTION' });
+    cpSync(join(original, 'config.json'), join(encoder, 'config.json'));
+    for (const name of ['labels.json', 'training.json']) rmSync(join(encoder, name));
+    const refused = await failure(stageSavedModel(encoder, { force: true }));
+    expect(refused.message).toContain('config.json, model.safetensors');
+    expect(existsSync(join(encoder, WEIGHTS))).toBe(true);
+  });
+
+  it('keeps both of two that were written at once, and says where', async () => {
+    const folder = join(scratch, 'twice');
+    const staged = await stageSavedModel(folder, { force: false });
+    cpSync(join(original, WEIGHTS), join(staged.path, WEIGHTS));
+    await write(folder);
+    const error = await failure(commitSavedModel(staged, { ...parts, training: { seed: 2 } }, ''));
+    expect(error.message).toContain(`${folder}-2`);
+    expect((await openSavedModel(folder)).training).toEqual({ seed: 1 });
+    expect((await openSavedModel(`${folder}-2`)).training).toEqual({ seed: 2 });
   });
 
   it('leaves nothing behind when given up', async () => {
@@ -229,6 +253,19 @@ describe('a damaged model', () => {
       'config.json',
       c => ({ ...c, encoder: { ...c.encoder, layers: 3 } }),
       'there is no tensor',
+    ],
+    [
+      'layers without end',
+      'config.json',
+      c => ({ ...c, encoder: { ...c.encoder, layers: 1e9 } }),
+      'encoder.layers must be <= 1000',
+    ],
+    ['a list', 'config.json', c => [c], 'the content must be of type object'],
+    [
+      'layers as text',
+      'config.json',
+      c => ({ ...c, encoder: { ...c.encoder, layers: '2' } }),
+      'encoder.layers must be of type integer',
     ],
     ['another width', 'config.json', c => ({ ...c, encoder: { ...c.encoder, hiddenSize: 16 } }), 'expected'],
     [
