@@ -76,7 +76,14 @@ export async function openSavedModel(folder: string): Promise<SavedModel> {
 
 /** Where a saved model may be written: throws BAD_OPTION if `folder` is taken, IO if it cannot be written. */
 export function stageSavedModel(folder: string, options: { force: boolean }): Promise<StagedFolder> {
-  return StagedFolder.create(folder, { replace: options.force, marker: CONFIG });
+  return StagedFolder.create(folder, { replace: options.force, isOurs: isSavedModel });
+}
+
+/** By more than one name: an encoder's folder holds a config.json and a model.safetensors too. */
+async function isSavedModel(folder: string): Promise<boolean> {
+  if (![LABELS, TRAINING].every(name => existsSync(join(folder, name)))) return false;
+  const config = await readJson(folder, CONFIG).catch(() => undefined);
+  return (config as { format_version?: unknown } | null | undefined)?.format_version !== undefined;
 }
 
 /**

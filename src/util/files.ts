@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync, renameSync, rmSync } from 'node:fs';
-import { mkdir, open, readdir, rm, stat, statfs } from 'node:fs/promises';
+import { lstat, mkdir, open, readdir, realpath, rm, stat, statfs } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { ArxivNativeError } from '../errors.js';
 
@@ -71,6 +71,13 @@ export async function requireSpace(folder: string, bytes: number, remedy: string
   );
 }
 
+export interface StagingOptions {
+  /** Whether a folder that holds something may be replaced, if `isOurs` says yes to it. */
+  replace: boolean;
+  /** Whether a folder is of the kind that is written here, so that no other is ever replaced. */
+  isOurs: (folder: string) => Promise<boolean>;
+}
+
 /**
  * A folder that is complete or absent: it is filled under a hidden name beside its final one, and takes that
  * name in one step. What stood there is moved aside first and removed after. Left uncommitted, it is removed
@@ -80,41 +87,53 @@ export class StagedFolder {
   private settled = false;
 
   private constructor(
-    /** Where to write. */
-    readonly path: string,
+    private place: string,
     /** The final name, absolute. */
     readonly target: string,
+    private readonly options: StagingOptions,
     private readonly removeAtExit: () => void,
   ) {}
 
+  /** Where to write; after a refused `commit` where the complete folder is. */
+  get path(): string {
+    return this.place;
+  }
+
   /**
    * Makes the hidden folder, so that an unwritable place is known before any work is done. A folder that exists
-   * is refused (BAD_OPTION) unless `replace` is set and it holds `marker` (so that `--force` cannot remove
-   * a folder of another kind). An empty folder may always be filled.
+   * is refused (BAD_OPTION) unless `replace` is set and it is of the same kind. An empty folder may always be
+   * filled.
    */
-  static async create(target: string, options: { replace: boolean; marker: string }): Promise<StagedFolder> {
-    const final = resolve(target);
-    await refuseOccupied(final, options);
+  static async create(target: string, options: StagingOptions): Promise<StagedFolder> {
+    const final = await behindLink(resolve(target));
+    const restored = await restoreAside(final);
+    await refuseOccupied(final, options, restored);
     try {
       await mkdir(dirname(final), { recursive: true });
       const path = beside(final);
       await mkdir(path);
       const removeAtExit = () => rmSync(path, { recursive: true, force: true });
       process.on('exit', removeAtExit);
-      return new StagedFolder(path, final, removeAtExit);
+      return new StagedFolder(path, final, options, removeAtExit);
     } catch (error) {
       throw fileError(error, `making a folder for ${final}`);
     }
   }
 
-  /** Flushes every file and gives the folder its final name. */
+  /**
+   * Flushes every file and gives the folder its final name. If something appeared there meanwhile that may not be
+   * replaced, the folder takes the next free name instead (`model-2`) and BAD_OPTION is thrown, which says so.
+   */
   async commit(): Promise<void> {
-    const aside = `${this.path}.old`;
+    const aside = this.place + ASIDE;
     try {
-      for (const name of await readdir(this.path)) await syncPath(join(this.path, name));
-      await syncPath(this.path);
-      this.exchange(aside);
+      for (const name of await readdir(this.place)) await syncPath(join(this.place, name));
+      await syncPath(this.place);
+      const mayReplace = this.options.replace && (await this.options.isOurs(this.target));
+      this.exchange(mayReplace ? aside : undefined);
     } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (code !== undefined && OCCUPIED.includes(code)) throw this.yieldName();
       throw fileError(error, `writing ${this.target}`);
     }
     // The folder stands there, complete: what may still go wrong does not undo that.
@@ -123,16 +142,32 @@ export class StagedFolder {
     await rm(aside, { recursive: true, force: true }).catch(() => {});
   }
 
-  /** Without an await: a signal handler that exits the process comes before or after, never in between. */
-  private exchange(aside: string): void {
-    const replaces = existsSync(this.target);
+  /**
+   * Without an await: a signal handler that exits the process comes before or after, never in between. Where nothing
+   * may be moved aside, the system itself refuses to rename a folder onto one that holds something.
+   */
+  private exchange(aside: string | undefined): void {
+    const replaces = aside !== undefined && existsSync(this.target);
     if (replaces) renameSync(this.target, aside);
     try {
-      renameSync(this.path, this.target);
+      renameSync(this.place, this.target);
     } catch (error) {
       if (replaces) renameSync(aside, this.target);
       throw error;
     }
+  }
+
+  private yieldName(): ArxivNativeError {
+    let n = 2;
+    while (existsSync(`${this.target}-${n}`)) n++;
+    const free = `${this.target}-${n}`;
+    renameSync(this.place, free);
+    this.place = free;
+    this.keep();
+    return new ArxivNativeError(
+      'BAD_OPTION',
+      `${this.target} was made by another process meanwhile and is not replaced: this one is complete in ${free}`,
+    );
   }
 
   /** Leaves what was written where it is, for its content to be rescued. */
@@ -145,11 +180,35 @@ export class StagedFolder {
   async discard(): Promise<void> {
     if (this.settled) return;
     this.keep();
-    await rm(this.path, { recursive: true, force: true });
+    await rm(this.place, { recursive: true, force: true });
   }
 }
 
-async function refuseOccupied(folder: string, options: { replace: boolean; marker: string }): Promise<void> {
+/** What renaming a folder onto a path says where that is a folder with content, or a file. */
+const OCCUPIED = ['ENOTEMPTY', 'EEXIST', 'ENOTDIR'];
+/** Ends the name of what makes room for a staged folder. */
+const ASIDE = '.old';
+
+/** The folder that a link names: the link stays, and what it names is replaced. */
+async function behindLink(path: string): Promise<string> {
+  const found = await lstat(path).catch(() => undefined);
+  return found?.isSymbolicLink() ? await realpath(path).catch(() => path) : path;
+}
+
+/** Brings back what a run had moved aside when it was killed before its own folder took the name; true if it did. */
+async function restoreAside(target: string): Promise<boolean> {
+  if (existsSync(target)) return false;
+  const names = await readdir(dirname(target)).catch(() => []);
+  const start = `.${basename(target)}.`;
+  const aside = names.find(
+    name => name.startsWith(start) && /^[0-9a-f]{16}\.part\.old$/.test(name.slice(start.length)),
+  );
+  if (aside === undefined) return false;
+  renameSync(join(dirname(target), aside), target);
+  return true;
+}
+
+async function refuseOccupied(folder: string, options: StagingOptions, restored: boolean): Promise<void> {
   let names: string[];
   try {
     if (!(await stat(folder)).isDirectory()) {
@@ -162,7 +221,10 @@ async function refuseOccupied(folder: string, options: { replace: boolean; marke
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return;
     throw fileError(error, `looking into ${folder}`);
   }
-  if (names.length > 0) refuseContent(folder, names, options);
+  if (names.length > 0) {
+    if (!options.replace) throw existsAlready(folder, restored);
+    if (!(await options.isOurs(folder))) throw notOurs(folder, names);
+  }
   refuseFixture(folder);
 }
 
@@ -184,17 +246,19 @@ function refuseFixture(folder: string): void {
   }
 }
 
-function refuseContent(folder: string, names: string[], options: { replace: boolean; marker: string }): void {
-  if (!options.replace) {
-    throw new ArxivNativeError('BAD_OPTION', `${folder} exists already`, {
-      remedy: 'Choose another folder with --out, or replace this one with --force.',
-    });
-  }
-  if (!names.includes(options.marker)) {
-    throw new ArxivNativeError(
-      'BAD_OPTION',
-      `${folder} holds no ${options.marker}, so it is not replaced: it is something else`,
-      { remedy: 'Choose another folder with --out.' },
-    );
-  }
+function existsAlready(folder: string, restored: boolean): ArxivNativeError {
+  const why = restored ? ': it is what a run that was killed had moved aside, and is back now' : '';
+  return new ArxivNativeError('BAD_OPTION', `${folder} exists already${why}`, {
+    remedy: 'Choose another folder with --out, or replace this one with --force.',
+  });
+}
+
+function notOurs(folder: string, names: string[]): ArxivNativeError {
+  const shown = names.sort().slice(0, 5).join(', ');
+  const found = names.length > 5 ? `${shown}, …` : shown;
+  return new ArxivNativeError(
+    'BAD_OPTION',
+    `${folder} is not a model that was trained here, so it is not replaced: it holds ${found}`,
+    { remedy: 'Choose another folder with --out.' },
+  );
 }

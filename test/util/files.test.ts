@@ -1,11 +1,13 @@
 import {
   existsSync,
+  lstatSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
   rmSync,
   statSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -46,7 +48,8 @@ afterEach(() => {
 });
 
 describe('a staged folder', () => {
-  const force = { replace: true, marker: 'config.json' };
+  const isOurs = async (path: string) => existsSync(join(path, 'config.json'));
+  const force = { replace: true, isOurs };
 
   it('replaces one of its kind, and nothing is left of that', async () => {
     mkdirSync(target);
@@ -69,12 +72,56 @@ describe('a staged folder', () => {
     expect(readFileSync(join(target, 'config.json'), 'utf8')).toBe('new');
   });
 
+  it.each([
+    ['no replacement was asked for', false, 'config.json'],
+    ['it is of another kind', true, 'letter.txt'],
+  ])('gives way to what appeared meanwhile where %s', async (_, replace, name) => {
+    const staged = await StagedFolder.create(target, { replace, isOurs });
+    writeFileSync(join(staged.path, 'config.json'), 'late');
+    mkdirSync(target);
+    writeFileSync(join(target, name), 'early');
+    mkdirSync(`${target}-2`);
+    await expect(staged.commit()).rejects.toMatchObject({
+      code: 'BAD_OPTION',
+      message: expect.stringContaining(`complete in ${target}-3`),
+    });
+    await staged.discard();
+    expect(staged.path).toBe(`${target}-3`);
+    expect(readFileSync(join(target, name), 'utf8')).toBe('early');
+    expect(readFileSync(join(`${target}-3`, 'config.json'), 'utf8')).toBe('late');
+    expect(readdirSync(folder).sort()).toEqual(['model', 'model-2', 'model-3']);
+  });
+
+  it('fills an empty folder, behind a link too', async () => {
+    mkdirSync(target);
+    symlinkSync(target, join(folder, 'link'));
+    const staged = await StagedFolder.create(join(folder, 'link'), { replace: false, isOurs });
+    writeFileSync(join(staged.path, 'config.json'), 'new');
+    await staged.commit();
+    expect(readdirSync(target)).toEqual(['config.json']);
+    expect(lstatSync(join(folder, 'link')).isSymbolicLink()).toBe(true);
+  });
+
+  it('brings back what a killed run had moved aside', async () => {
+    const aside = join(folder, '.model.0123456789abcdef.part.old');
+    mkdirSync(aside);
+    writeFileSync(join(aside, 'config.json'), 'old');
+    await expect(StagedFolder.create(target, { replace: false, isOurs })).rejects.toMatchObject({
+      code: 'BAD_OPTION',
+      message: expect.stringContaining('is back now'),
+    });
+    expect(readFileSync(join(target, 'config.json'), 'utf8')).toBe('old');
+    expect(readdirSync(folder)).toEqual(['model']);
+  });
+
   const isMounted = existsSync('/dev/shm') && statSync('/dev/shm').dev !== statSync('/dev').dev;
   it.skipIf(!isMounted)('is refused at once for a mount point (skipped where /dev/shm is none)', async () => {
     const marker = `arxiv-native-${process.pid}`;
     writeFileSync(join('/dev/shm', marker), '');
     try {
-      await expect(StagedFolder.create('/dev/shm', { replace: true, marker })).rejects.toMatchObject({
+      await expect(
+        StagedFolder.create('/dev/shm', { replace: true, isOurs: async () => true }),
+      ).rejects.toMatchObject({
         code: 'IO',
         remedy: expect.stringContaining('--out /dev/shm/model'),
       });
