@@ -146,6 +146,20 @@ describe('checkOutput', () => {
     await expect(checkOutput('/proc/out.csv', { force: false })).rejects.toMatchObject({ code: 'IO' });
   });
 
+  it('refuses the file that is read, by any name', async () => {
+    const input = join(folder, 'papers.csv');
+    writeFileSync(input, 'title');
+    symlinkSync(input, join(folder, 'link.csv'));
+    for (const output of [input, join(folder, 'link.csv')]) {
+      await expect(checkOutput(output, { force: true, input })).rejects.toMatchObject({
+        code: 'BAD_OPTION',
+        message: expect.stringContaining('is the input'),
+      });
+    }
+    writeFileSync(join(folder, 'other.csv'), '');
+    await checkOutput(join(folder, 'other.csv'), { force: true, input });
+  });
+
   it('takes a new file, by a bare name too', async () => {
     await checkOutput(join(folder, 'out.csv'), { force: false });
     expect(readdirSync(folder)).toEqual([]);
