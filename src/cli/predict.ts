@@ -71,7 +71,8 @@ async function predict(flags: PredictFlags, signal: AbortSignal): Promise<void> 
   const folder = checkFlags(flags);
   const { Predictor } = await import('../serve/predictor.js');
   const { checkOutput } = await import('../util/output.js');
-  if (flags.output !== undefined) await checkOutput(flags.output, { force: flags.force === true });
+  const { input, output, force = false } = flags;
+  if (output !== undefined) await checkOutput(output, { force, input });
   const predictor = await Predictor.load(folder, flags);
   try {
     if (flags.input === undefined) await predictPaper(predictor, flags, signal);

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
 import { reportError } from '../../src/cli/report-error.js';
 import { ArxivNativeError } from '../../src/errors.js';
-import { cli, compiled, finished, launcher, root } from '../support/cli.js';
+import { cli, compiled, examplePapers, finished, launcher, root } from '../support/cli.js';
 
 describe('arxiv-native', () => {
   it('prints its version', async () => {
@@ -54,6 +54,11 @@ describe('arxiv-native', () => {
     ],
     [['predict', '--input', 'a.jsonl', '--title', 'A'], /cannot be used with/, /--help/],
     [['predict', 'papers.jsonl'], /too many arguments/, /--help/],
+    [
+      ['predict', '--model', 'none', '--input', examplePapers, '--output', examplePapers, '--force'],
+      /papers\.jsonl is the input/,
+      /another file/,
+    ],
   ])('%j is refused as a usage error', async (args, message, remedy) => {
     const { exitCode, stdout, stderr } = await cli(args);
     expect(stderr).toMatch(/^error: .*\n {2}remedy: .*\n$/);
