@@ -3,7 +3,7 @@ import { getSystemErrorName } from 'node:util';
 import { isMainThread } from 'node:worker_threads';
 import { ArxivNativeError } from './errors.js';
 import type { EngineModel, ModelOptions, NativeAddon, Precision } from './native.js';
-import { diagnose } from './setup/diagnose.js';
+import { checkAddonFile, diagnose } from './setup/diagnose.js';
 import { addonPath } from './setup/paths.js';
 import { fileError } from './util/files.js';
 
@@ -25,6 +25,7 @@ function load(): NativeAddon {
   // is a copy that no library sees: load the engine on the main thread first.
   process.env.OMP_WAIT_POLICY ??= 'PASSIVE';
   process.env.PYTORCH_ENABLE_MPS_FALLBACK ??= '1';
+  checkAddonFile();
   let addon: NativeAddon;
   try {
     addon = createRequire(import.meta.url)(addonPath()) as NativeAddon;

@@ -9,7 +9,7 @@ import { throwIfCancelled } from '../util/cancel.js';
 import { withLock } from '../util/lock.js';
 import { type BuildStamp, readStamp, stampPath } from './diagnose.js';
 import type { Libtorch } from './libtorch.js';
-import { type Environment, findProgram, PACKAGE_ROOT } from './paths.js';
+import { addonPath, type Environment, findProgram, PACKAGE_ROOT } from './paths.js';
 import { type RunResult, run } from './run.js';
 import { type AddonReport, smokeTest } from './smoke.js';
 
@@ -30,7 +30,7 @@ export interface BuildOptions {
   onProgress?: ((progress: BuildProgress) => void) | undefined;
   signal?: AbortSignal | undefined;
   root?: string | undefined;
-  /** Build even if another process has just built the same. */
+  /** Build anew, from nothing, even if another process has just built the same. */
   force?: boolean | undefined;
 }
 
@@ -43,11 +43,14 @@ export async function isUpToDate(root: string = PACKAGE_ROOT): Promise<boolean> 
 
 /**
  * Compiles the addon against `libtorch` and tries it in a child process. Uses cmake where there is one, else node-gyp
- * and make; ccache and ninja where they are.
+ * and make; ccache and ninja where they are. `built` is false if another process did it meanwhile.
  *
  * @throws ArxivNativeError ADDON: no compiler, a failed compilation (with its last lines), or an addon that does not load.
  */
-export async function buildAddon(libtorch: Libtorch, options: BuildOptions): Promise<AddonReport> {
+export async function buildAddon(
+  libtorch: Libtorch,
+  options: BuildOptions,
+): Promise<{ report: AddonReport; built: boolean }> {
   const { root = PACKAGE_ROOT, log, env, force = false } = options;
   return await withLock(
     join(root, 'build'),
@@ -56,9 +59,9 @@ export async function buildAddon(libtorch: Libtorch, options: BuildOptions): Pro
       // Whoever held the lock until now may have built just this.
       if (!force && stamp?.libtorch === libtorch.folder && stamp.version === libtorch.version) {
         const ready = await workingAddon(env, root);
-        if (ready) return ready;
+        if (ready) return { report: ready, built: false };
       }
-      return await buildLocked(libtorch, root, { ...options, signal });
+      return { report: await buildLocked(libtorch, root, { ...options, signal }), built: true };
     },
     { onWait: () => log('Another process is building the addon: waiting for it.'), signal: options.signal },
   );
@@ -79,7 +82,7 @@ export async function workingAddon(
 }
 
 async function buildLocked(libtorch: Libtorch, root: string, options: BuildOptions): Promise<AddonReport> {
-  const { env, log } = options;
+  const { env, log, force } = options;
   requireCompiler(env);
   const builder = findBuilder(env);
   const { folder, version, variant } = libtorch;
@@ -87,16 +90,29 @@ async function buildLocked(libtorch: Libtorch, root: string, options: BuildOptio
   const stamp: BuildStamp = { libtorch: folder, version, variant, sources, builder, complete: false };
   const before = readStamp(root);
   // CMake remembers the libraries it found: what was configured for another LibTorch is of no use.
-  if (before?.libtorch !== folder || before.version !== version || before.builder !== builder) {
+  if (force || before?.libtorch !== folder || before.version !== version || before.builder !== builder) {
     await rm(join(root, 'build'), { recursive: true, force: true });
   }
+  // Builders go by dates: to them an addon that is damaged is done.
+  await rm(addonPath(root), { force: true });
   await writeStamp(stamp, root);
   log(`Building the addon with ${builder} against LibTorch ${version} (${variant}) in ${folder}`);
   const result = await (builder === 'cmake-js' ? runCmake : runNodeGyp)(folder, root, options);
   throwIfCancelled(options.signal, 'building the addon');
   if (!result.ok) throw buildFailure(result);
   await writeStamp({ ...stamp, complete: true }, root);
-  return await smokeTest(env, root);
+  const report = await smokeTest(env, root);
+  if (!existsSync(join(root, '.git'))) await removePrecompiledHeader(root);
+  return report;
+}
+
+/** Nearly half a gigabyte, and of use only where sources are edited and built again: in a clone. */
+async function removePrecompiledHeader(root: string): Promise<void> {
+  const build = join(root, 'build');
+  for (const name of await readdir(build, { recursive: true })) {
+    if (/cmake_pch\.hxx\.(gch|pch)$/.test(name))
+      await rm(join(build, name), { recursive: true, force: true });
+  }
 }
 
 async function writeStamp(stamp: BuildStamp, root: string): Promise<void> {

@@ -12,6 +12,8 @@ import { findPythons, torchOfPython } from './python.js';
 export interface Surroundings {
   env: Environment;
   facts: PlatformFacts;
+  /** The option that set env.LIBTORCH, where it was not the user's environment. */
+  asked?: string | undefined;
   /** Where the distribution installs; /usr if absent. */
   system?: string | undefined;
 }
@@ -84,18 +86,23 @@ export async function findLocalLibtorch(
   for await (const candidate of localCandidates(around)) {
     looked.push(candidate);
     if (candidate.libtorch) return { found: candidate.libtorch, looked };
-    if (candidate.place === 'LIBTORCH' && around.env.LIBTORCH) {
-      throw new ArxivNativeError(
-        'LIBTORCH',
-        `LIBTORCH=${around.env.LIBTORCH} cannot be used: ${candidate.reason}`,
-        {
-          remedy:
-            'Point LIBTORCH at the folder that holds include/ and lib/ of LibTorch 2.6 or newer, or unset it and run `npx arxiv-native setup`.',
-        },
-      );
-    }
+    const refused = unfitChoice(candidate, around);
+    if (refused) throw refused;
   }
   return { found: undefined, looked };
+}
+
+/** What is wrong if this is the LibTorch that the user chose, and it cannot be used: no other is taken in its place. */
+export function unfitChoice(
+  { place, reason }: Candidate,
+  { env, asked }: Surroundings,
+): ArxivNativeError | undefined {
+  if (place !== 'LIBTORCH' || !env.LIBTORCH || reason === undefined) return undefined;
+  const choice = asked === undefined ? `LIBTORCH=${env.LIBTORCH}` : `${asked} ${env.LIBTORCH}`;
+  const otherwise = asked === undefined ? 'unset it and run `npx arxiv-native setup`' : 'leave it out';
+  return new ArxivNativeError('LIBTORCH', `${choice} cannot be used: ${reason}`, {
+    remedy: `Point ${asked ?? 'LIBTORCH'} at the folder that holds include/ and lib/ of LibTorch 2.6 or newer, or ${otherwise}.`,
+  });
 }
 
 /** CUDA's build first where a driver can run it; the CPU's build serves every machine. */

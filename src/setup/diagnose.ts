@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readFileSync, readSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { ArxivNativeError } from '../errors.js';
 import { addonPath, PACKAGE_ROOT } from './paths.js';
@@ -79,6 +79,28 @@ export function diagnose(error: unknown, root: string = PACKAGE_ROOT): ArxivNati
     remedy: REBUILD,
     cause: error,
   });
+}
+
+/**
+ * Loading a file that was cut short ends the process (SIGBUS) before the loader can say anything. An ELF file ends
+ * with its table of sections, to which its header points. (The loader of macOS looks for itself.)
+ *
+ * @throws ArxivNativeError ADDON if the addon is not all there.
+ */
+export function checkAddonFile(root: string = PACKAGE_ROOT): void {
+  const header = Buffer.alloc(64);
+  let size: number;
+  try {
+    const file = openSync(addonPath(root), 'r');
+    readSync(file, header);
+    closeSync(file);
+    ({ size } = statSync(addonPath(root)));
+  } catch (error) {
+    throw diagnose(error, root);
+  }
+  if (header.toString('latin1', 0, 4) !== '\x7fELF') return;
+  const end = Number(header.readBigUInt64LE(40)) + header.readUInt16LE(58) * header.readUInt16LE(60);
+  if (size < Math.max(end, header.length)) throw diagnose(new Error('file too short'), root);
 }
 
 function meaning(error: unknown, stamp: BuildStamp | undefined): string {

@@ -4,7 +4,7 @@ import { asArxivNativeError } from '../errors.js';
 import type { DeviceInfo } from '../native.js';
 import { hubFolder } from '../util/hub-folder.js';
 import { findCompiler, isUpToDate } from './build.js';
-import { type Candidate, localCandidates } from './candidates.js';
+import { type Candidate, localCandidates, unfitChoice } from './candidates.js';
 import { readStamp } from './diagnose.js';
 import { addonPath, cacheFolder, type Environment, findProgram } from './paths.js';
 import { platformFacts, requireSupportedPlatform } from './platform.js';
@@ -32,11 +32,13 @@ interface Folder {
 
 /** All that decides whether the engine works here. */
 interface DoctorReport {
-  /** The engine runs: train and predict will work. */
+  /** The engine runs: train and predict will work. Not with a LIBTORCH that cannot be used, which setup refuses. */
   usable: boolean;
   platform: { os: string; arch: string; node: string; problem: Problem | undefined };
   tools: Tool[];
   libtorch: Candidate[];
+  /** What is wrong with the LibTorch that LIBTORCH names. */
+  libtorchProblem: Problem | undefined;
   addon: {
     path: string;
     /** What it was built against; undefined if it was never built by `setup`. */
@@ -59,12 +61,15 @@ export async function examine(env: Environment = process.env): Promise<DoctorRep
   const addon = await smokeTest(env).catch(error => asArxivNativeError(error, 'ADDON', 'the native addon'));
   const failed = addon instanceof Error;
   const libtorch: Candidate[] = [];
-  for await (const candidate of localCandidates({ env, facts })) libtorch.push(candidate);
+  const around = { env, facts };
+  for await (const candidate of localCandidates(around)) libtorch.push(candidate);
+  const unfit = libtorch.map(candidate => unfitChoice(candidate, around)).find(error => error);
   return {
-    usable: platformProblem === undefined && !failed,
+    usable: platformProblem === undefined && !failed && !unfit,
     platform: { os: facts.platform, arch: facts.arch, node: facts.node, problem: platformProblem },
     tools: await findTools(env),
     libtorch,
+    libtorchProblem: unfit && { message: unfit.message, remedy: unfit.remedy },
     addon: {
       path: addonPath(),
       libtorch: stamp?.libtorch,
@@ -141,6 +146,7 @@ export function formatReport(report: DoctorReport): string {
     ),
     'LibTorch, in order of preference',
     ...report.libtorch.map(formatCandidate),
+    ...problemLines(report.libtorchProblem),
     'Addon',
     `  ${addon.path}`,
     ...(addon.libtorch ? [`  built against LibTorch ${addon.version} in ${addon.libtorch}`] : []),

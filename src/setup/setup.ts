@@ -12,7 +12,7 @@ import { platformFacts, requireSupportedPlatform } from './platform.js';
 interface SetupOptions extends FetchHooks {
   /** A LibTorch to use; as the environment variable LIBTORCH, over which it wins. */
   libtorch?: string | undefined;
-  /** Build even if nothing changed. */
+  /** Build anew even if nothing changed. */
   force?: boolean | undefined;
   /** False: only what is on this machine. */
   mayFetch?: boolean | undefined;
@@ -23,7 +23,7 @@ interface SetupOptions extends FetchHooks {
 interface SetupResult {
   addon: string;
   libtorch: Libtorch;
-  /** False if the addon was up to date. */
+  /** False if the addon was up to date, or another process built it meanwhile. */
   built: boolean;
 }
 
@@ -43,9 +43,10 @@ export async function setup(options: SetupOptions): Promise<SetupResult> {
 
   const ready = force ? undefined : await readyAddon(env);
   if (ready) return { addon: addonPath(), libtorch: ready, built: false };
-  const libtorch = await obtainLibtorch({ env, facts }, mayFetch, options);
-  await buildAddon(libtorch, { env, log, signal, force, onProgress: onBuildProgress });
-  return { addon: addonPath(), libtorch, built: true };
+  const asked = options.libtorch && '--libtorch';
+  const libtorch = await obtainLibtorch({ env, facts, asked }, mayFetch, options);
+  const { built } = await buildAddon(libtorch, { env, log, signal, force, onProgress: onBuildProgress });
+  return { addon: addonPath(), libtorch, built };
 }
 
 /** The LibTorch of an addon that works and is of the LibTorch asked for. */

@@ -1,7 +1,6 @@
-import { existsSync } from 'node:fs';
 import { ArxivNativeError } from '../errors.js';
 import type { DeviceInfo } from '../native.js';
-import { diagnose } from './diagnose.js';
+import { checkAddonFile, diagnose } from './diagnose.js';
 import { addonPath, type Environment, PACKAGE_ROOT } from './paths.js';
 import { run } from './run.js';
 
@@ -21,7 +20,7 @@ export interface AddonReport {
  */
 export async function smokeTest(env: Environment, root: string = PACKAGE_ROOT): Promise<AddonReport> {
   const file = addonPath(root);
-  if (!existsSync(file)) throw diagnose(undefined, root);
+  checkAddonFile(root);
   const script = `
     const { writeSync } = require('node:fs');
     const answer = value => writeSync(1, '\\n' + JSON.stringify(value));

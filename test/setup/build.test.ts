@@ -1,6 +1,17 @@
-import { cpSync, mkdirSync, readFileSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { beforeAll, describe, expect, it } from 'vitest';
 import {
   type BuildOptions,
@@ -12,7 +23,7 @@ import {
 import { readStamp } from '../../src/setup/diagnose.js';
 import type { Libtorch } from '../../src/setup/libtorch.js';
 import { addonPath, PACKAGE_ROOT } from '../../src/setup/paths.js';
-import { bareMachine, fakeLibtorch, temporaryFolder, writeTree } from './fakes.js';
+import { bareMachine, fakeLibtorch, isRunning, temporaryFolder, writeProgram, writeTree } from './fakes.js';
 
 /** The least that is an addon to the smoke test; it needs no LibTorch. */
 const ADDON = `
@@ -59,8 +70,10 @@ describe('buildAddon', () => {
       onProgress: (step: BuildProgress) => steps.push(step),
     };
     // Of two at once, one builds and the other finds it done.
-    const [report, other] = await Promise.all([build(root, options), build(root, options)]);
-    expect(other).toEqual(report);
+    const both = await Promise.all([build(root, options), build(root, options)]);
+    expect(both.map(({ built }) => built).sort()).toEqual([false, true]);
+    const [{ report }, other] = both;
+    expect(other.report).toEqual(report);
     expect(log.filter(line => line.startsWith('Building the addon'))).toHaveLength(1);
     expect(report).toEqual({ libtorchVersion: '2.13.0', builtWith: '2.13.0', devices: [] });
     expect(log.join('\n')).toContain(libtorch.folder);
@@ -85,6 +98,44 @@ describe('buildAddon', () => {
     expect(await isUpToDate(root)).toBe(true);
     writeFileSync(join(root, 'native', 'more.h'), '');
     expect(await isUpToDate(root)).toBe(false);
+  });
+
+  it('builds what was damaged once more, leaves the precompiled header only in a clone, starts anew when forced', async () => {
+    const root = packageWith(ADDON);
+    await build(root);
+    const { size } = await stat(addonPath(root));
+    const header = join('build', 'CMakeFiles', 'arxiv_native.dir', 'cmake_pch.hxx.gch');
+    const buildDamaged = async () => {
+      writeTree(root, { [header]: '' });
+      truncateSync(addonPath(root), size / 2);
+      await expect(build(root)).resolves.toMatchObject({ built: true });
+      expect((await stat(addonPath(root))).size).toBe(size);
+      return existsSync(join(root, header));
+    };
+    expect(await buildDamaged()).toBe(false);
+    writeTree(root, { '.git/HEAD': '' });
+    expect(await buildDamaged()).toBe(true);
+
+    await expect(build(root, { force: true })).resolves.toMatchObject({ built: true });
+    expect(existsSync(join(root, header))).toBe(false);
+  });
+
+  it('ends the compilers before it gives up the lock', async () => {
+    const root = packageWith(ADDON);
+    const bin = temporaryFolder();
+    const noted = join(root, 'compiler');
+    writeProgram(join(bin, 'cmake'), `sh -c 'echo $$ > ${noted}; exec sleep 60' & wait`);
+    const interruption = new AbortController();
+    const building = build(root, {
+      env: { ...process.env, PATH: `${bin}:${process.env.PATH}` },
+      signal: interruption.signal,
+    });
+    while (!existsSync(noted) || readFileSync(noted, 'utf8') === '') await sleep(20);
+    expect(existsSync(join(root, 'build.lock'))).toBe(true);
+    interruption.abort();
+    await expect(building).rejects.toMatchObject({ code: 'CANCELLED' });
+    expect(existsSync(join(root, 'build.lock'))).toBe(false);
+    expect(isRunning(Number(readFileSync(noted, 'utf8')))).toBe(false);
   });
 
   it('is not up to date once its LibTorch is gone or its build was interrupted', async () => {

@@ -7,7 +7,7 @@ import {
   localCandidates,
   type Surroundings,
 } from '../../src/setup/candidates.js';
-import { obtainLibtorch } from '../../src/setup/setup.js';
+import { obtainLibtorch, setup } from '../../src/setup/setup.js';
 import { bareMachine, fakeLibtorch, temporaryFolder, writeProgram } from './fakes.js';
 
 async function all(around: Surroundings): Promise<Candidate[]> {
@@ -68,6 +68,15 @@ describe('the search on this machine', () => {
       code: 'LIBTORCH',
       message: expect.stringContaining('2.0.0 is too old'),
       remedy: expect.stringContaining('unset'),
+    });
+  });
+
+  it('names the option where that is what chose it', async () => {
+    const attempt = setup({ libtorch: '/nowhere', mayFetch: false, log: () => {} });
+    await expect(attempt).rejects.toMatchObject({
+      code: 'LIBTORCH',
+      message: '--libtorch /nowhere cannot be used: there is no such folder',
+      remedy: expect.stringMatching(/^Point --libtorch at .*, or leave it out\.$/),
     });
   });
 

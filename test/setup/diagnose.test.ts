@@ -1,7 +1,7 @@
-import { rmSync, writeFileSync } from 'node:fs';
+import { rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { type BuildStamp, diagnose, stampPath } from '../../src/setup/diagnose.js';
+import { type BuildStamp, checkAddonFile, diagnose, stampPath } from '../../src/setup/diagnose.js';
 import { addonPath } from '../../src/setup/paths.js';
 import { smokeTest } from '../../src/setup/smoke.js';
 import { compileLibrary, fakeLibtorch, libraryOf, temporaryFolder, writeTree } from './fakes.js';
@@ -70,6 +70,17 @@ describe('an addon that does not load', () => {
     expect(message).not.toContain('\n');
     expect(remedy).toContain('npx arxiv-native setup');
   });
+
+  it.runIf(process.platform === 'linux')(
+    'because it ends early is diagnosed before it is loaded',
+    async () => {
+      const root = compileAddon('char content[300000] = {1};');
+      expect(() => checkAddonFile(root)).not.toThrow();
+      truncateSync(addonPath(root), 100_000);
+      expect(() => checkAddonFile(root)).toThrow(/damaged/);
+      expect((await verdict(root)).message).toMatch(/damaged/);
+    },
+  );
 
   it.runIf(process.platform === 'linux')('because a library is missing names it', async () => {
     const folder = fakeLibtorch(temporaryFolder());

@@ -37,13 +37,19 @@ it('reports what was found where, and why a LibTorch is passed over', async () =
   expect(report.cache.entries.map(({ name }) => name)).toEqual(['libtorch/2.13.0-cpu']);
   expect(report.cache.bytes).toBeGreaterThan(10_000);
   expect(report.hubCache).toMatchObject({ bytes: 2_000_000 });
-  // The engine is usable exactly if the addon loaded and told its devices.
-  expect(report.usable).toBe(report.addon.problem === undefined);
-  expect(report.devices.length > 0).toBe(report.usable);
+  // A LIBTORCH that setup refuses is nothing to be ready with.
+  expect(report.libtorchProblem?.message).toMatch(/^LIBTORCH=.* cannot be used: version 2\.4\.0 is too old/);
+  expect(report.usable).toBe(false);
+  // The addon loaded exactly if it told its devices.
+  expect(report.devices.length > 0).toBe(report.addon.problem === undefined);
 
   const text = formatReport(report);
   expect(text).toContain('cmake: not found');
   expect(text).toMatch(/LIBTORCH: .*: passed over: version 2\.4\.0 is too old/);
   expect(text).toMatch(/cache: .*: fit: 2\.13\.0 \(cpu\)/);
-  expect(text).toMatch(/(Ready to train and predict|Not usable yet)\.$/);
+  expect(text).toContain('remedy: Point LIBTORCH at the folder');
+  expect(text).toMatch(/Not usable yet\.$/);
+  const { usable, addon, libtorchProblem } = await examine(bareMachine().env);
+  expect(libtorchProblem).toBeUndefined();
+  expect(usable).toBe(addon.problem === undefined);
 });

@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { run } from '../../src/setup/run.js';
-import { temporaryFolder } from './fakes.js';
+import { isRunning, temporaryFolder } from './fakes.js';
 
 const { env } = process;
 
@@ -55,15 +55,3 @@ it('starts nothing that lasts on a signal that has come before', async () => {
   const result = await run('sleep', ['60'], { env, signal: AbortSignal.abort() });
   expect(result).toMatchObject({ ok: false, ending: 'SIGTERM' });
 });
-
-function isRunning(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    // One that nobody has waited for yet has ended all the same.
-    return !/^State:\s+Z/m.test(
-      existsSync(`/proc/${pid}/status`) ? readFileSync(`/proc/${pid}/status`, 'utf8') : '',
-    );
-  } catch {
-    return false;
-  }
-}
