@@ -10,8 +10,7 @@ class Optimizer {
  public:
   Optimizer(const TrainingShape& training, Parameters& parameters);
 
-  // The global norm of the gradients, which `scale` is divided out of first. Infinite or NaN if
-  // any is.
+  // The global norm of the gradients, which `scale` is divided out of first. Infinite or NaN if any is.
   double gradient_norm(double scale);
 
   // One step on the gradients at hand, whose norm is given, clipped.

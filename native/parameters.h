@@ -36,8 +36,8 @@ class Parameters {
       : device_(device), compute_(compute), keep_masters_(keep_masters) {}
 
   struct Declaration {
-    std::vector<std::string>
-        names;  // several are stacked along the first axis: one matrix, several names in files
+    // Several names are stacked along the first axis: one matrix, several names in files.
+    std::vector<std::string> names;
     std::vector<int64_t> shape;  // of each
     ParameterGroup group;
     bool trainable;
