@@ -1,6 +1,6 @@
 import type { Metrics } from '../evaluate/metrics.js';
 import type { TrainEvent, TrainingRecord, TrainPlan, TrainResult } from '../train/types.js';
-import { percent } from '../util/format.js';
+import { counted, percent } from '../util/format.js';
 import { formatDuration, Progress } from '../util/progress.js';
 
 /** Shows a training on standard error as it goes. */
@@ -65,7 +65,7 @@ export function summary({ folder, training }: TrainResult): string {
       : [`On the ${test ? 'test' : 'validation'} papers:`, metricsTable(figures), '']),
     bestEpoch === 0
       ? 'No epoch was completed: these are the weights of the last step.'
-      : `Best of ${history.length} epochs: ${bestEpoch}, validation accuracy ${percent(validation!.accuracy)}.`,
+      : `Best of ${counted(history.length, 'epoch')}: ${bestEpoch}, validation accuracy ${percent(validation!.accuracy)}.`,
     ...(interrupted ? ['Training was interrupted before its end.'] : []),
     ...(test === undefined && !interrupted ? ['The test was interrupted: its papers give no figures.'] : []),
     ...(encoder.random
@@ -109,10 +109,10 @@ function describePlan(plan: TrainPlan): string {
       ...labels.map((label, k) => [label, ...[train, validation, test].map(split => String(split[k]))]),
       ['papers', ...[train, validation, test].map(total)],
     ]),
-    `${data.source}: ${duplicates} duplicates left out`,
-    `recipe ${recipe.name}, encoder ${encoder.id}${encoder.revision === undefined ? '' : `@${encoder.revision}`}, ${frozenLayers} of ${encoder.layers} layers frozen`,
-    `${(parameters.total / 1e6).toFixed(1)} M parameters, ${(parameters.trainable / 1e6).toFixed(1)} M of them trained; at most ${recipe.resolved.epochs} epochs, ${schedule.steps} steps`,
-    `${device}, ${precision}, ${threads} threads, seed ${plan.seed}`,
+    `${data.source}: ${counted(duplicates, 'duplicate')} left out`,
+    `recipe ${recipe.name}, encoder ${encoder.id}${encoder.revision === undefined ? '' : `@${encoder.revision}`}, ${frozenLayers} of ${counted(encoder.layers, 'layer')} frozen`,
+    `${(parameters.total / 1e6).toFixed(1)} M parameters, ${(parameters.trainable / 1e6).toFixed(1)} M of them trained; at most ${counted(recipe.resolved.epochs, 'epoch')}, ${counted(schedule.steps, 'step')}`,
+    `${device}, ${precision}, ${counted(threads, 'thread')}, seed ${plan.seed}`,
   ].join('\n');
 }
 

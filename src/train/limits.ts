@@ -1,24 +1,7 @@
 import { dirname } from 'node:path';
-import { ArxivNativeError } from '../errors.js';
 import type { EngineModel } from '../native.js';
 import { requireSpace, type StagedFolder } from '../util/files.js';
-import type { TrainOptions, TrainPlan } from './types.js';
-
-/** Holds the options that belong to no recipe against their ranges. Throws BAD_OPTION. */
-export function checkNumbers({ seed, threads, microBatch }: TrainOptions): void {
-  const ranges = Object.entries({
-    seed: [seed, 0],
-    threads: [threads, 1],
-    microBatch: [microBatch, 1],
-  } as const);
-  for (const [name, [value, least]] of ranges) {
-    if (value === undefined || (Number.isSafeInteger(value) && value >= least)) continue;
-    throw new ArxivNativeError(
-      'BAD_OPTION',
-      `options: "${name}" must be a whole number >= ${least}, not ${value}`,
-    );
-  }
-}
+import type { TrainPlan } from './types.js';
 
 export function countParameters(model: EngineModel): TrainPlan['parameters'] {
   const counts = { total: 0, trainable: 0 };

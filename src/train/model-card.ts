@@ -1,6 +1,6 @@
 import { basename } from 'node:path';
 import type { Metrics } from '../evaluate/metrics.js';
-import { percent } from '../util/format.js';
+import { counted, percent } from '../util/format.js';
 import { formatDuration } from '../util/progress.js';
 import type { TrainingRecord } from './types.js';
 
@@ -27,7 +27,7 @@ export function modelCard(training: TrainingRecord): string {
     ...(training.validation === undefined ? [] : results('Validation', training.validation)),
     training.test === undefined && training.validation === undefined ? 'None: no epoch was completed.' : '',
     '## Training data',
-    `\`${basename(data.source)}\`, fingerprint \`${data.fingerprint}\`; ${data.duplicates} duplicates left out.`,
+    `\`${basename(data.source)}\`, fingerprint \`${data.fingerprint}\`; ${counted(data.duplicates, 'duplicate')} left out.`,
     table(
       ['category', 'train', 'validation', 'test'],
       labels.map((label, k) => [

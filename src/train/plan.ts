@@ -4,6 +4,7 @@ import { openEncoder } from '../model/encoder.js';
 import { type Misfit, misfitOfEncoder } from '../model/fit.js';
 import type { EncoderShape, HeadShape, TensorSource, TrainingShape } from '../native.js';
 import { Tokenizer } from '../text/tokenizer.js';
+import { counted } from '../util/format.js';
 import type { RandomEncoder, Recipe } from './recipe.js';
 
 /** The encoder that training starts from. */
@@ -43,7 +44,7 @@ function randomEncoder(sizes: RandomEncoder, train: readonly Example[]): Startin
     positionOffset: 0,
     padTokenId: tokenizer.padTokenId,
   };
-  const id = `random BERT, ${sizes.layers} layers of ${sizes.hiddenSize}`;
+  const id = `random BERT, ${counted(sizes.layers, 'layer')} of ${sizes.hiddenSize}`;
   return { id, random: true, shape, tensors: [], tokenizer };
 }
 

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { Ajv, type ValidateFunction } from 'ajv';
-import { distance } from 'fastest-levenshtein';
 import { ArxivNativeError } from '../errors.js';
+import { didYouMean, show } from '../util/options.js';
 import { expectation } from '../util/schema-error.js';
 
 /** Where the package's recipes and their schema lie, both in the repository and when installed. */
@@ -31,9 +31,10 @@ export function recipeKeys(): string[] {
  * Holds a recipe, or a part of one, against the schema.
  *
  * @param source names where it comes from in the message: a file, a recipe's name
+ * @param name how the message calls the key at a path
  * @throws ArxivNativeError BAD_OPTION with the key's path; for an unknown key also the nearest that exists
  */
-export function checkRecipe(recipe: unknown, source: string): void {
+export function checkRecipe(recipe: unknown, source: string, name = quote): void {
   const { schema, validate } = recipeSchema();
   if (validate(recipe)) return;
   const error = validate.errors![0]!;
@@ -51,20 +52,8 @@ export function checkRecipe(recipe: unknown, source: string): void {
       ? 'must be "none", "balanced" or an object of weights by class'
       : expectation(error);
   const value = path.reduce((at, key) => (at as Record<string, unknown>)[key], recipe as unknown);
-  const subject = path.length === 0 ? 'a recipe' : quote(path);
+  const subject = path.length === 0 ? 'a recipe' : name(path);
   throw new ArxivNativeError('BAD_OPTION', `${source}: ${subject} ${expected}, not ${show(value)}`);
-}
-
-/** "Did you mean …?" where one name is near, else the list of all. */
-export function didYouMean(word: string, names: readonly string[]): string {
-  const ranked = names
-    .map(name => ({ name, steps: name.startsWith(word) ? 0 : distance(word, name) }))
-    .sort((a, b) => a.steps - b.steps);
-  const nearest = ranked[0];
-  if (nearest !== undefined && nearest.steps <= Math.max(2, nearest.name.length / 2)) {
-    return `Did you mean "${nearest.name}"?`;
-  }
-  return `It can be one of: ${names.join(', ')}.`;
 }
 
 function schemaAt(schema: Schema, path: string[]): Schema {
@@ -77,10 +66,4 @@ function unescapePointer(part: string): string {
 
 function quote(path: string[]): string {
   return `"${path.join('.')}"`;
-}
-
-function show(value: unknown): string {
-  // NaN and Infinity have no JSON.
-  const text = typeof value === 'number' ? String(value) : (JSON.stringify(value) ?? String(value));
-  return text.length > 80 ? `${text.slice(0, 77)}…` : text;
 }

@@ -6,7 +6,8 @@ import { misfitOfHead } from '../model/fit.js';
 import type { HeadShape, TrainingShape } from '../native.js';
 import type { Lengths } from '../text/pack.js';
 import { fileError } from '../util/files.js';
-import { checkRecipe, didYouMean, RECIPES, recipeKeys } from './recipe-schema.js';
+import { didYouMean } from '../util/options.js';
+import { checkRecipe, RECIPES, recipeKeys } from './recipe-schema.js';
 
 /** The sizes of a small BERT with random weights; its vocabulary is made from the training texts. */
 export interface RandomEncoder {
@@ -99,22 +100,38 @@ function override(written: RecipeSource, overrides: RecipeOverrides): RecipeSour
   const { maxTitle, maxAbstract, maxJoined } = overrides;
   const lengths = present({ title: maxTitle, abstract: maxAbstract, joined: maxJoined });
   if (Object.keys(lengths).length === 0) {
-    checkRecipe(given, 'options');
+    checkRecipe(given, 'options', nameOfKey);
     return { ...written, ...given };
   }
-  checkRecipe({ ...given, lengths }, 'options');
+  checkRecipe({ ...given, lengths }, 'options', nameOfKey);
   refuseOtherLengths(written.head, { maxTitle, maxAbstract, maxJoined });
   return { ...written, ...given, lengths: { ...written.lengths, ...lengths } as Lengths };
 }
 
 function refuseOtherLengths(head: Recipe['head'] | undefined, options: Record<string, unknown>): void {
   const [unfit, fit] =
-    head === 'cls' ? [['maxTitle', 'maxAbstract'], 'maxJoined'] : [['maxJoined'], 'maxTitle and maxAbstract'];
+    head === 'cls'
+      ? [['maxTitle', 'maxAbstract'], ['maxJoined']]
+      : [['maxJoined'], ['maxTitle', 'maxAbstract']];
   const stranger = unfit.find(option => options[option] !== undefined);
   if (stranger === undefined) return;
-  throw new ArxivNativeError('BAD_OPTION', `${stranger} has no meaning for the ${head} head`, {
-    remedy: `Use ${fit}.`,
+  throw new ArxivNativeError('BAD_OPTION', `${optionName(stranger)} has no meaning for the ${head} head`, {
+    remedy: `Use ${fit.map(optionName).join(' and ')}.`,
   });
+}
+
+/** An option as messages call it: by its name in a program, and on the command line. */
+export function optionName(option: string): string {
+  const flag =
+    option === 'learningRate' ? 'lr' : option.replace(/[A-Z]/g, letter => `-${letter.toLowerCase()}`);
+  return `${option} (--${flag})`;
+}
+
+/** The option that sets the recipe's key at this path. */
+function nameOfKey([key = '', ...deeper]: string[]): string {
+  const part = deeper[0] ?? '';
+  if (key === 'lengths') return optionName(`max${part.charAt(0).toUpperCase()}${part.slice(1)}`);
+  return [optionName(key), ...deeper].join('.');
 }
 
 function present<T extends object>(values: T): Partial<T> {
@@ -161,9 +178,10 @@ function locate(recipe: string, folder: string): string {
   if (isPath(recipe)) return resolve(folder, recipe);
   const names = recipeNames();
   if (!names.includes(recipe)) {
-    const remedy = existsSync(resolve(folder, recipe))
-      ? `To use the file of this name, write ./${recipe}.`
-      : didYouMean(recipe, names);
+    const remedy =
+      recipe !== '' && existsSync(resolve(folder, recipe))
+        ? `To use the file of this name, write ./${recipe}.`
+        : didYouMean(recipe, names);
     throw new ArxivNativeError('BAD_OPTION', `there is no recipe "${recipe}"`, { remedy });
   }
   return fileURLToPath(new URL(`${recipe}.json`, RECIPES));
@@ -174,7 +192,11 @@ function parse(file: string): RecipeSource {
   try {
     text = readFileSync(file, 'utf8');
   } catch (error) {
-    throw fileError(error, `reading the recipe ${file}`);
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT')
+      throw fileError(error, `reading the recipe ${file}`);
+    throw new ArxivNativeError('BAD_OPTION', `there is no recipe file ${file}`, {
+      remedy: `Name a file that exists, or one of these recipes: ${recipeNames().join(', ')}.`,
+    });
   }
   try {
     return JSON.parse(text) as RecipeSource;

@@ -12,9 +12,10 @@ import type { StagedFolder } from '../util/files.js';
 import { checkOutput } from '../util/output.js';
 import { TokenizedExamples } from './batches.js';
 import { afterwards, giveUp } from './failure.js';
-import { checkNumbers, countParameters, requireWeightSpace } from './limits.js';
+import { countParameters, requireWeightSpace } from './limits.js';
 import { type LoopResult, runEpochs } from './loop.js';
 import { modelCard } from './model-card.js';
+import { checkTrainOptions } from './options.js';
 import { classWeights, headShape, prepareEncoder, type StartingEncoder, trainingShape } from './plan.js';
 import { writePredictions } from './predictions.js';
 import { DEFAULT_RECIPE, loadRecipe, type Recipe } from './recipe.js';
@@ -52,8 +53,8 @@ interface Outcome {
  * UNSUPPORTED (device, precision), OUT_OF_MEMORY, NON_FINITE, CANCELLED (before the first step), LIBTORCH, ADDON
  */
 export async function train(options: TrainOptions, hooks: TrainHooks = {}): Promise<TrainResult> {
+  checkTrainOptions(options);
   const { recipe: from = DEFAULT_RECIPE, savePredictions, force = false } = options;
-  checkNumbers(options);
   const recipe = loadRecipe(from, options);
   if (savePredictions !== undefined) await checkOutput(savePredictions, { force });
   const staged = await stageSavedModel(options.out ?? join('runs', recipeName(options)), { force });

@@ -177,14 +177,17 @@ describe('a recipe of the user', () => {
 
   it('that is not an object, or not there, is refused', () => {
     expect(failure(() => loadRecipe(write('list.json', '[1]'))).message).toContain('must be of type object');
-    expect(failure(() => loadRecipe(join(folder, 'absent.json'))).code).toBe('IO');
+    const absent = failure(() => loadRecipe(join(folder, 'absent.json')));
+    expect(absent).toMatchObject({ code: 'BAD_OPTION', remedy: expect.stringContaining('v5.0') });
   });
 
   it('of an unknown name is refused with the nearest one', () => {
     const error = failure(() => loadRecipe('v5'));
     expect(error.message).toBe('there is no recipe "v5"');
     expect(error.remedy).toBe('Did you mean "v5.0"?');
-    expect(failure(() => loadRecipe('something')).remedy).toContain('v3.7');
+    for (const far of ['something', '{}', '']) {
+      expect(failure(() => loadRecipe(far)).remedy).toMatch(/^It can be one of: .*v3\.7/);
+    }
   });
 });
 
@@ -204,19 +207,24 @@ describe('options beside the recipe', () => {
 
   it('set class weights', () => {
     expect(loadRecipe('v5.0', { classWeights: 'none' }).classWeights).toBe('none');
-    expect(() => loadRecipe('v5.0', { classWeights: 'some' as never })).toThrow('options: "classWeights"');
+    expect(() => loadRecipe('v5.0', { classWeights: 'some' as never })).toThrow(
+      'options: classWeights (--class-weights)',
+    );
   });
 
   it('are refused out of range', () => {
     const refused = (overrides: object) => failure(() => loadRecipe('v5.0', overrides)).message;
-    expect(refused({ epochs: 0 })).toBe('options: "epochs" must be >= 1, not 0');
-    expect(refused({ learningRate: Number.NaN })).toContain('"learningRate" must be of type number, not NaN');
-    expect(refused({ maxTitle: 2 })).toContain('"lengths.title" must be >= 3, not 2');
+    expect(refused({ epochs: 0 })).toBe('options: epochs (--epochs) must be >= 1, not 0');
+    expect(refused({ learningRate: Number.NaN })).toContain(
+      'learningRate (--lr) must be of type number, not NaN',
+    );
+    expect(refused({ maxTitle: 2 })).toContain('maxTitle (--max-title) must be >= 3, not 2');
+    expect(refused({ encoder: '' })).toBe('options: encoder (--encoder) must not be empty, not ""');
   });
 
   it('are refused where the head has no use for them', () => {
     const error = failure(() => loadRecipe('light', { maxTitle: 16 }));
-    expect(error.message).toBe('maxTitle has no meaning for the cls head');
-    expect(error.remedy).toBe('Use maxJoined.');
+    expect(error.message).toBe('maxTitle (--max-title) has no meaning for the cls head');
+    expect(error.remedy).toBe('Use maxJoined (--max-joined).');
   });
 });

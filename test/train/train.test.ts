@@ -197,10 +197,10 @@ describe('train', () => {
   });
 
   it.each<[string, Partial<TrainOptions>, string]>([
-    ['no epochs', { epochs: 0 }, '"epochs" must be >= 1'],
-    ['half a thread', { threads: 0.5 }, '"threads" must be a whole number >= 1, not 0.5'],
-    ['a negative seed', { seed: -1 }, '"seed" must be a whole number >= 0, not -1'],
-    ['no papers at once', { microBatch: 0 }, '"microBatch"'],
+    ['no epochs', { epochs: 0 }, 'epochs (--epochs) must be >= 1'],
+    ['half a thread', { threads: 0.5 }, 'threads (--threads) must be a whole number >= 1, not 0.5'],
+    ['a negative seed', { seed: -1 }, 'seed (--seed) must be a whole number >= 0, not -1'],
+    ['no papers at once', { microBatch: 0 }, 'microBatch (--micro-batch)'],
     ['too long an abstract', { maxAbstract: 129 }, 'abstract length 129 is more than the 128 tokens'],
     ['a weight for a strange class', { recipe: { extends: 'demo', classWeights: { 'cs.XX': 2 } } }, 'cs.XX'],
     [
@@ -357,5 +357,24 @@ describe('train, when it goes wrong', () => {
   it('leaves nothing when the data is bad', async () => {
     expect(await failure(run({ data: join(scratch, 'absent.jsonl') }))).toMatchObject({ code: 'BAD_INPUT' });
     expect(readdirSync(folder)).toEqual([]);
+  });
+});
+
+describe('train, called without types,', () => {
+  const loosely = train as unknown as (options?: unknown) => Promise<unknown>;
+
+  it.each<[unknown, string, string?]>([
+    [undefined, 'the options must be an object, not undefined'],
+    [{}, 'there is no "data"'],
+    [{ data: 5 }, '"data" must be a string that is not empty, not 5'],
+    [{ data, epoch: 1 }, 'there is no option "epoch"', 'Did you mean "epochs"?'],
+    [{ data, recipe: null }, '"recipe" must be a name, a path or an object'],
+    [{ data, out: '' }, '"out" must be a string that is not empty, not ""'],
+    [{ data, seed: -1 }, 'seed (--seed) must be a whole number >= 0, not -1'],
+  ])('refuses %j', async (options, message, remedy) => {
+    const error = await failure(loosely(options));
+    expect(error).toMatchObject({ code: 'BAD_OPTION', message: expect.stringContaining(message) });
+    if (remedy !== undefined) expect(error.remedy).toBe(remedy);
+    expect(engine.created).toEqual([]);
   });
 });

@@ -1,0 +1,53 @@
+import { distance } from 'fastest-levenshtein';
+import { ArxivNativeError } from '../errors.js';
+
+/** Of each option what it must be; `any` where its own reader judges it. */
+export type OptionTypes<Options> = {
+  readonly [Name in keyof Required<Options>]: 'string' | 'number' | 'boolean' | 'any';
+};
+
+/**
+ * Refuses options that a program in plain JavaScript may pass: names that do not exist and values of another type. A
+ * string must not be empty; undefined is no value.
+ *
+ * @param caller the function that they were passed to
+ * @throws BAD_OPTION that names the option, and for an unknown one the nearest
+ */
+export function checkOptions<Options>(options: Options, types: OptionTypes<Options>, caller: string): void {
+  if (options === null || typeof options !== 'object') {
+    throw new ArxivNativeError(
+      'BAD_OPTION',
+      `${caller}: the options must be an object, not ${show(options)}`,
+    );
+  }
+  for (const [name, value] of Object.entries(options)) {
+    if (!Object.hasOwn(types, name)) {
+      throw new ArxivNativeError('BAD_OPTION', `${caller}: there is no option "${name}"`, {
+        remedy: didYouMean(name, Object.keys(types)),
+      });
+    }
+    const type = types[name as keyof Options];
+    if (value === undefined || type === 'any' || (typeof value === type && value !== '')) continue;
+    const expected = type === 'string' ? 'a string that is not empty' : `a ${type}`;
+    throw new ArxivNativeError('BAD_OPTION', `${caller}: "${name}" must be ${expected}, not ${show(value)}`);
+  }
+}
+
+/** "Did you mean …?" where one name is near, else the list of all. */
+export function didYouMean(word: string, names: readonly string[]): string {
+  const ranked = names
+    .map(name => ({ name, steps: word !== '' && name.startsWith(word) ? 0 : distance(word, name) }))
+    .sort((a, b) => a.steps - b.steps);
+  const nearest = ranked[0];
+  if (nearest !== undefined && nearest.steps <= nearest.name.length / 2) {
+    return `Did you mean "${nearest.name}"?`;
+  }
+  return `It can be one of: ${names.join(', ')}.`;
+}
+
+/** A value as it may stand in a message. */
+export function show(value: unknown): string {
+  // NaN and Infinity have no JSON.
+  const text = typeof value === 'number' ? String(value) : (JSON.stringify(value) ?? String(value));
+  return text.length > 80 ? `${text.slice(0, 77)}…` : text;
+}
