@@ -17,12 +17,15 @@ interface PredictFlags {
   force?: boolean;
   json?: boolean;
   topK?: number;
-  onError: 'skip' | 'fail';
+  onError?: 'skip' | 'fail';
   batchSize?: number;
   device: string;
   precision: NonNullable<LoadOptions['precision']>;
   threads?: number;
 }
+
+/** What has no meaning for one paper. */
+const FILE_FLAGS = ['output', 'force', 'format', 'onError'] as const;
 
 const EXAMPLES = `
 Examples:
@@ -53,9 +56,10 @@ export function register(program: Command): void {
     .option('--json', 'JSON on standard output and nothing else there; errors too')
     .option('--top-k <n>', 'only the n most probable categories, the first one first', positiveInteger)
     .addOption(
-      new Option('--on-error <what>', 'what to do about a bad line of the input')
-        .choices(['skip', 'fail'])
-        .default('fail'),
+      new Option('--on-error <what>', 'what to do about a bad line of the input (default: fail)').choices([
+        'skip',
+        'fail',
+      ]),
     )
     .option(
       '--batch-size <papers>',
@@ -73,7 +77,8 @@ async function predict(flags: PredictFlags, signal: AbortSignal): Promise<void> 
   const { checkOutput } = await import('../util/output.js');
   const { input, output, force = false } = flags;
   if (output !== undefined) await checkOutput(output, { force, input });
-  const predictor = await Predictor.load(folder, flags);
+  const { device, precision, threads, batchSize } = flags;
+  const predictor = await Predictor.load(folder, { device, precision, threads, batchSize });
   try {
     if (flags.input === undefined) await predictPaper(predictor, flags, signal);
     else await predictFile(predictor, flags.input, flags, signal);
@@ -99,6 +104,7 @@ async function predictFile(
   signal: AbortSignal,
 ): Promise<void> {
   const { classifyFile } = await import('../serve/classify.js');
+  const { counted } = await import('../util/format.js');
   const { Progress } = await import('../util/progress.js');
   const { output, format, topK } = flags;
   // A bar among the lines of the answer would make both unreadable.
@@ -117,21 +123,29 @@ async function predictFile(
     stdin: process.stdin,
     stdout: process.stdout,
   }).finally(() => progress?.stop());
-  const skipped = counts.skipped > 0 ? `, ${counts.skipped} bad lines skipped` : '';
-  process.stderr.write(`${counts.papers} papers classified${skipped}${output ? `: ${output}` : ''}\n`);
+  const skipped = counts.skipped > 0 ? `, ${counted(counts.skipped, 'bad line')} skipped` : '';
+  process.stderr.write(
+    `${counted(counts.papers, 'paper')} classified${skipped}${output ? `: ${output}` : ''}\n`,
+  );
   if (flags.json && output !== undefined) process.stdout.write(`${JSON.stringify({ ...counts, output })}\n`);
 }
 
 /** The model's folder, once the flags are known to make sense together. */
-function checkFlags({ model, title, abstract, input, output }: PredictFlags): string {
+function checkFlags(flags: PredictFlags): string {
+  const { model, title, abstract, input } = flags;
+  for (const [name, value] of Object.entries({ model, input, output: flags.output })) {
+    if (value === '') throw new ArxivNativeError('BAD_OPTION', `--${name} is empty`);
+  }
   if (input === undefined && title === undefined && abstract === undefined) {
     throw new ArxivNativeError('BAD_OPTION', 'there is nothing to classify', {
       remedy: 'Give --title and --abstract of one paper, or --input with a file of them.',
     });
   }
-  if (output !== undefined && input === undefined) {
-    throw new ArxivNativeError('BAD_OPTION', '--output goes with --input', {
-      remedy: 'One paper is answered on standard output.',
+  const ofFiles = FILE_FLAGS.find(name => flags[name] !== undefined);
+  if (ofFiles !== undefined && input === undefined) {
+    const flag = ofFiles === 'onError' ? 'on-error' : ofFiles;
+    throw new ArxivNativeError('BAD_OPTION', `--${flag} goes with --input`, {
+      remedy: 'It is for files; one paper is answered on standard output.',
     });
   }
   if (model !== undefined) return model;

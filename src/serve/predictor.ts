@@ -7,6 +7,7 @@ import { openSavedModel, type SavedModel } from '../model/saved-model.js';
 import type { EngineModel, Precision } from '../native.js';
 import { type Lengths, packPapers } from '../text/pack.js';
 import { cancelFlag, orCancelled, throwIfCancelled } from '../util/cancel.js';
+import { checkOptions, type OptionTypes, show } from '../util/options.js';
 import { Batcher } from './batcher.js';
 
 /** What a prediction is made from. One of the two texts may be empty. */
@@ -47,6 +48,13 @@ export interface PredictOptions {
    */
   signal?: AbortSignal;
 }
+
+const LOAD_OPTIONS: OptionTypes<LoadOptions> = {
+  device: 'string',
+  precision: 'string',
+  threads: 'number',
+  batchSize: 'number',
+};
 
 const DOING = 'predicting';
 
@@ -93,6 +101,14 @@ export class Predictor {
 
   /** Opens the folder that `train` wrote. */
   static async load(folder: string, options: LoadOptions = {}): Promise<Predictor> {
+    checkOptions(options, LOAD_OPTIONS, 'Predictor.load');
+    if (typeof folder !== 'string' || folder === '') {
+      throw new ArxivNativeError(
+        'BAD_OPTION',
+        `Predictor.load needs the path of a model folder, not ${show(folder)}`,
+        { remedy: 'Name the folder that training wrote.' },
+      );
+    }
     const threads = positiveInteger('threads', options.threads ?? availableParallelism());
     const saved = await openSavedModel(folder);
     const batchSize = positiveInteger('batchSize', options.batchSize ?? defaultBatchSize(saved.lengths));
@@ -122,12 +138,14 @@ export class Predictor {
   /** Classifies papers of any number, in their order. */
   async predictBatch(papers: Iterable<PaperText>, options: PredictOptions = {}): Promise<Prediction[]> {
     const predictions: Prediction[] = [];
+    if (!isIterable(papers, Symbol.iterator)) throw notPapers(papers);
     for await (const prediction of this.predictStream([...papers], options)) predictions.push(prediction);
     return predictions;
   }
 
   /**
-   * Classifies papers as they come, in their order, and holds no more than two batches of them. The next batch is
+   * Classifies papers as they come, in their order, and holds no more than two batches of them. Those before one that
+   * is bad are answered first. The next batch is
    * tokenized while the engine works on the one before it.
    */
   async *predictStream(
@@ -135,10 +153,15 @@ export class Predictor {
     { signal }: PredictOptions = {},
   ): AsyncGenerator<Prediction, void, undefined> {
     throwIfCancelled(signal, DOING);
+    if (!isIterable(papers, Symbol.iterator, Symbol.asyncIterator)) throw notPapers(papers);
     const cancel = cancelFlag(signal);
+    let failure: { error: unknown } | undefined;
+    const keep = (error: unknown) => {
+      failure = { error };
+    };
     let running: Promise<Prediction[]> | undefined;
     try {
-      for await (const batch of batches(papers, this.batchSize)) {
+      for await (const batch of batches(papers, this.batchSize, keep)) {
         throwIfCancelled(signal, DOING);
         const next = this.#compute(batch, cancel.flag);
         // Taken up after the batch before it has been; until then a failure must not count as unhandled.
@@ -149,6 +172,7 @@ export class Predictor {
       if (running) yield* await running;
       running = undefined;
       throwIfCancelled(signal, DOING);
+      if (failure) throw failure.error;
     } catch (error) {
       throwIfCancelled(signal, DOING);
       throw error;
@@ -165,10 +189,6 @@ export class Predictor {
   dispose(): Promise<void> {
     this.#disposal ??= Promise.allSettled(this.#running).then(() => this.#model.dispose());
     return this.#disposal;
-  }
-
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.dispose();
   }
 
   async #compute(papers: PaperText[], cancel: Uint8Array): Promise<Prediction[]> {
@@ -200,17 +220,23 @@ export class Predictor {
   }
 }
 
+/** Batches until the papers end or fail: what is whole before a failure, which `onFailure` gets, is still a batch. */
 async function* batches(
   papers: Iterable<PaperText> | AsyncIterable<PaperText>,
   size: number,
+  onFailure: (error: unknown) => void,
 ): AsyncGenerator<PaperText[]> {
   let batch: PaperText[] = [];
   let position = 0;
-  for await (const paper of papers) {
-    batch.push(checked(paper, `paper ${++position}`));
-    if (batch.length < size) continue;
-    yield batch;
-    batch = [];
+  try {
+    for await (const paper of papers) {
+      batch.push(checked(paper, `paper ${++position}`));
+      if (batch.length < size) continue;
+      yield batch;
+      batch = [];
+    }
+  } catch (error) {
+    onFailure(error);
   }
   if (batch.length > 0) yield batch;
 }
@@ -234,6 +260,17 @@ function checked(paper: PaperText, which: string): PaperText {
     });
   }
   return { ...(paper.id === undefined ? {} : { id: paper.id }), title, abstract };
+}
+
+function isIterable(value: unknown, ...ways: symbol[]): boolean {
+  return value !== null && typeof value === 'object' && ways.some(way => way in value);
+}
+
+function notPapers(value: unknown): ArxivNativeError {
+  return new ArxivNativeError(
+    'BAD_INPUT',
+    `expected an array of papers, or another iterable, not ${show(value)}`,
+  );
 }
 
 function defaultBatchSize(lengths: Lengths): number {

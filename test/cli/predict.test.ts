@@ -108,11 +108,16 @@ describe('predict of a file', () => {
     }
   });
 
-  it('fails at the first bad line, naming it', async () => {
+  it('fails at the first bad line, naming it, after the papers before it', async () => {
     const input = papers(6, { 3: '{"title": ' });
-    const { exitCode, stderr } = await cli(['predict', '--model', model, '--input', '-'], { input });
+    const args = ['predict', '--model', model, '--input', '-'];
+    const { exitCode, stdout, stderr } = await cli(args, { input });
     expect(exitCode).toBe(2);
     expect(stderr).toMatch(/^error: .*\b(line )?4\b/);
+    expect(parse(stdout).map(line => line.id)).toEqual(['p0', 'p1', 'p2']);
+    const told = (await cli([...args, '--json'], { input })).stdout.trim().split('\n');
+    expect(told).toHaveLength(4);
+    expect(JSON.parse(told[3]!)).toMatchObject({ error: { code: 'BAD_INPUT' } });
   });
 
   it('with --on-error skip says which lines it passed over, and how many', async () => {
@@ -200,6 +205,13 @@ describe('--output', () => {
   it('goes only with --input and never replaces a device', async () => {
     const one = await cli(['predict', '--model', model, '--title', 'A', '--output', output]);
     expect(one).toMatchObject({ exitCode: 2, stderr: expect.stringContaining('--output goes with --input') });
+    for (const flag of ['--on-error', '--format']) {
+      const value = flag === '--format' ? 'csv' : 'fail';
+      expect(await cli(['predict', '--model', model, '--title', 'A', flag, value])).toMatchObject({
+        exitCode: 2,
+        stderr: expect.stringContaining(`${flag} goes with --input`),
+      });
+    }
     const device = await cli([
       'predict',
       '--model',

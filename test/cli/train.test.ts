@@ -89,7 +89,7 @@ describe('train', () => {
     expect({ exitCode, stderr }).toMatchObject({ exitCode: 0 });
     expect(stderr).toMatch(/train +validation +test\n(cs\.\w+ +34 +8 +8\n){4}papers +136 +32 +32\n/);
     expect(stderr).toContain('0 duplicates left out');
-    expect(stderr).toMatch(/recipe small, encoder random BERT, 1 layers of 16, 0 of 1 layers frozen/);
+    expect(stderr).toMatch(/recipe small, encoder random BERT, 1 layer of 16, 0 of 1 layer frozen/);
     expect(stderr).toMatch(/cpu, fp32, \d+ threads, seed 42/);
     expect(stderr).toMatch(/^epoch 1\/2: loss \d\.\d+, .*\nepoch 2\/2: /m);
     expect(stdout).toMatch(/precision +recall +F1 +papers\ncs\.AI /);
@@ -259,9 +259,9 @@ describe('the summary', () => {
 
 describe('train refuses', () => {
   it.each<[string, string[], string | RegExp, string | RegExp]>([
-    ['no epochs', ['--epochs', '0'], '"epochs" must be >= 1, not 0', ''],
+    ['no epochs', ['--epochs', '0'], 'epochs (--epochs) must be >= 1, not 0', ''],
     ['a rate that is no number', ['--lr', 'abc'], "argument 'abc' is invalid. It must be a number", ''],
-    ['a rate below 0', ['--lr', '-1'], '"learningRate" must be > 0, not -1', ''],
+    ['a rate below 0', ['--lr', '-1'], 'learningRate (--lr) must be > 0, not -1', ''],
     ['half a batch', ['--batch-size', '1.5'], 'It must be a whole number', ''],
     [
       'too long abstracts',
@@ -272,9 +272,11 @@ describe('train refuses', () => {
     [
       'a length of another head',
       ['--max-joined', '65'],
-      'maxJoined has no meaning for the cross-attention head',
-      'maxTitle',
+      'maxJoined (--max-joined) has no meaning for the cross-attention head',
+      '--max-title',
     ],
+    ['a nameless folder', ['--out', ''], '"out" must be a string that is not empty', ''],
+    ['a recipe file that is not there', ['--recipe', 'nope.json'], 'no recipe file', 'v5.0'],
     ['unknown class weights', ['--class-weights', 'some'], /Allowed choices are none, balanced/, ''],
     ['an unknown precision', ['--precision', 'fp8'], /'fp8' is invalid.*bf16/, ''],
   ])('%s', async (_, more, message, remedy) => {
@@ -287,12 +289,12 @@ describe('train refuses', () => {
   });
 
   it('a folder that is taken, unless forced', async () => {
-    mkdirSync(out);
-    writeFileSync(join(out, 'config.json'), 'mine');
+    expect((await cli(args('--epochs', '1'))).exitCode).toBe(0);
+    const before = readFileSync(join(out, 'training.json'), 'utf8');
     const { exitCode, stderr } = await cli(args());
     expect(exitCode).toBe(2);
     expect(stderr).toContain(`${out} exists already`);
-    expect(readFileSync(join(out, 'config.json'), 'utf8')).toBe('mine');
+    expect(readFileSync(join(out, 'training.json'), 'utf8')).toBe(before);
     expect((await cli(args('--force', '--epochs', '1'))).exitCode).toBe(0);
     expect(readdirSync(folder)).toEqual(['model']);
     await openSavedModel(out);

@@ -85,6 +85,19 @@ describe('Predictor.load', () => {
   it.each([{ threads: 0 }, { threads: 1.5 }, { batchSize: -1 }])('refuses %o', async options => {
     await expect(Predictor.load('folder', options)).rejects.toMatchObject({ code: 'BAD_OPTION' });
   });
+
+  it.each([
+    [[], 'the path of a model folder, not undefined'],
+    [['folder', { batchsize: 2 }], 'no option "batchsize"'],
+    [['folder', null], 'the options must be an object, not null'],
+    [['folder', { device: 1 }], '"device" must be a string'],
+  ])('called without types with %j refuses it', async (args, message) => {
+    const loosely = Predictor.load as unknown as (...args: unknown[]) => Promise<unknown>;
+    await expect(loosely(...args)).rejects.toMatchObject({
+      code: 'BAD_OPTION',
+      message: expect.stringContaining(message),
+    });
+  });
 });
 
 describe('predict', () => {
@@ -154,6 +167,26 @@ describe('predictBatch and predictStream', () => {
     expect(predictions.map(p => p.id)).toEqual(papers.map(p => p.id));
     expect(engine.batches).toEqual([3, 3, 3, 3, 3, 3, 2]);
     expect(await predictor.predictBatch([])).toEqual([]);
+  });
+
+  it('refuse what is no papers', async () => {
+    const predictor = await Predictor.load('folder');
+    for (const papers of [null, undefined, 5, 'papers']) {
+      const expected = { code: 'BAD_INPUT', message: expect.stringContaining('an array of papers') };
+      await expect(predictor.predictBatch(papers as never)).rejects.toMatchObject(expected);
+      await expect(predictor.predictStream(papers as never).next()).rejects.toMatchObject(expected);
+    }
+  });
+
+  it('answer the papers before a bad one', async () => {
+    const predictor = await Predictor.load('folder', { batchSize: 2 });
+    const ids: (string | undefined)[] = [];
+    const reading = (async () => {
+      const papers = [paper(1), paper(2), paper(3), { title: '', abstract: '' }, paper(4)];
+      for await (const { id } of predictor.predictStream(papers)) ids.push(id);
+    })();
+    await expect(reading).rejects.toMatchObject({ message: expect.stringMatching(/^paper 4 /) });
+    expect(ids).toEqual(['p1', 'p2', 'p3']);
   });
 
   it('name the paper that is bad', async () => {
