@@ -17,7 +17,10 @@ if (folder === undefined) {
 }
 
 const LARGEST_BODY = 1_000_000;
-const predictor = await Predictor.load(folder);
+/** What a client may take to finish its request once the service is to stop. */
+const GRACE_MS = 10_000;
+
+const predictor = await Predictor.load(folder).catch(end);
 
 const server = createServer(async (request, response) => {
   const [status, answer] = await respond(request).catch(failure);
@@ -48,19 +51,49 @@ async function readPaper(request) {
   }
 }
 
+/** A start that failed is a matter of the call: it is told without a stack. */
+function end({ message, remedy }) {
+  console.error(`error: ${message}${remedy ? `\n  remedy: ${remedy}` : ''}`);
+  process.exit(1);
+}
+
 function failure(error) {
   if (error.code === 'BAD_INPUT') return [400, { error: error.message }];
   console.error(error);
   return [500, { error: 'the classification failed' }];
 }
 
+let requests = 0;
+server.on('request', (_, response) => {
+  requests++;
+  response.once('close', () => {
+    requests--;
+    closeIdle();
+  });
+});
+
+let stopping = false;
+
+/** Once the last answer is out: a connection on which nothing was asked would keep the service for ever. */
+function closeIdle() {
+  if (stopping && requests === 0) server.closeAllConnections();
+}
+
 async function stop() {
-  await new Promise(resolve => server.close(resolve));
+  stopping = true;
+  const closed = new Promise(resolve => server.close(resolve));
+  closeIdle();
+  setTimeout(() => server.closeAllConnections(), GRACE_MS).unref();
+  await closed;
   await predictor.dispose();
 }
 process.once('SIGTERM', stop);
 process.once('SIGINT', stop);
 
+server.on('error', end);
+if (!/^\d{1,5}$/.test(port) || Number(port) > 65_535) {
+  end({ message: `the port is a number from 0 to 65535, not ${port}` });
+}
 server.listen(Number(port), '127.0.0.1', () => {
   console.log(`listening on http://127.0.0.1:${server.address().port}`);
 });

@@ -16,5 +16,5 @@ const data = ['--recipe', 'demo', '--data', 'examples/papers.jsonl'];
 run(process.execPath, cli, 'train', ...data, '--out', MODEL, '--force');
 run(process.execPath, cli, 'predict', '--model', MODEL, '--title', PAPER.title, '--abstract', PAPER.abstract);
 console.log(`
-The model in ${MODEL} started from random weights and saw 140 short papers: its accuracy means nothing yet.
+The model in ${MODEL} started from random weights and saw a few short papers: its accuracy means nothing yet.
 For a real one, train from a pretrained encoder on real papers; see README.md.`);

@@ -2,6 +2,7 @@ import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { type IncomingMessage, request } from 'node:http';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -142,11 +143,26 @@ describe('examples/service.mjs', () => {
     const last = request(`${address}/classify`, { method: 'POST' });
     last.write('{"title": "Open while it stops", ');
     await new Promise(resolve => setTimeout(resolve, 200));
+    // So is a connection on which nothing is asked; it must not keep the service.
+    const idle = connect(Number(new URL(address).port), '127.0.0.1').on('error', () => {});
+    await once(idle, 'connect');
     service.kill('SIGTERM');
     await new Promise(resolve => setTimeout(resolve, 200));
     last.end('"abstract": ""}');
     const [answer] = (await once(last, 'response')) as [IncomingMessage];
     expect(answer.resume().statusCode).toBe(200);
+    const answered = performance.now();
     expect(await result).toMatchObject({ exitCode: 0, stderr: '' });
+    expect(performance.now() - answered).toBeLessThan(5000);
+  });
+
+  it.each([
+    ['absent-model', '0', 'absent-model'],
+    [undefined, 'http', 'the port is a number'],
+  ])('says without a stack what was wrong with %s %s', async (folder, port, message) => {
+    const args = [join(root, 'examples/service.mjs'), folder ?? model, port];
+    const { exitCode, stderr } = await finished(spawn(process.execPath, args), '');
+    expect({ exitCode, stderr }).toEqual({ exitCode: 1, stderr: expect.stringContaining(message) });
+    expect(stderr).not.toMatch(/\n\s+at /);
   });
 });
