@@ -94,15 +94,17 @@ describe('the package', () => {
         [test, recipe.resolved, precision];
       export const training: (...args: never) => Promise<unknown> = train;`,
     );
-    const options = ['--noEmit', '--strict', '--target', 'es2022', '--module', 'nodenext', '--types', 'node'];
-    const typeRoots = ['--typeRoots', join(root, 'node_modules/@types')];
+    const options = ['--noEmit', '--strict', '--target', 'es2022', '--module', 'nodenext', '--ignoreConfig'];
+    const withNode = ['--types', 'node', '--typeRoots', join(root, 'node_modules/@types')];
+    const withoutNode = ['--types', '', '--lib', 'es2022,dom'];
     const tsc = join(root, 'node_modules/typescript/bin/tsc');
-    const check = () =>
-      execFileSync(process.execPath, [tsc, ...options, ...typeRoots, '--ignoreConfig', 'use.ts'], {
+    const check = (...more: string[]) =>
+      execFileSync(process.execPath, [tsc, ...options, ...more, 'use.ts'], {
         cwd: scratch,
         encoding: 'utf8',
       });
-    expect(check).not.toThrow();
+    expect(() => check(...withNode)).not.toThrow();
+    expect(() => check(...withoutNode)).not.toThrow();
   });
 });
 

@@ -1,5 +1,6 @@
 import type { EncoderShape, HeadShape } from '../native.js';
 import type { Lengths } from '../text/pack.js';
+import { counted } from '../util/format.js';
 
 /** No model is larger: what a config.json may claim, which is believed before any weights are read. */
 export const LARGEST = { layers: 1000, width: 65_536, positions: 1_000_000, vocabulary: 10_000_000 };
@@ -20,7 +21,7 @@ export function misfitOfHead(
   lengths: Lengths,
 ): Misfit | undefined {
   if (dropout.length !== hidden.length) {
-    const what = `"dropout" has ${dropout.length} numbers for the ${hidden.length} layers of "hidden"`;
+    const what = `"dropout" has ${counted(dropout.length, 'number')} for the ${counted(hidden.length, 'layer')} of "hidden"`;
     return { about: 'dropout', what };
   }
   const keys = Object.keys(lengths).sort().join(' and ') || 'nothing';

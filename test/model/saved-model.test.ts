@@ -290,7 +290,7 @@ describe('a damaged model', () => {
       'a dropout too few',
       'config.json',
       c => ({ ...c, head: { ...c.head, dropout: [0.1] } }),
-      '"dropout" has 1 numbers for the 2 layers',
+      '"dropout" has 1 number for the 2 layers',
     ],
     [
       'a smaller vocabulary',

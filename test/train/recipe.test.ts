@@ -142,7 +142,7 @@ describe('a recipe of the user', () => {
     [{ learningRate: 'fast' }, '"learningRate" must be of type number, not "fast"'],
     [{ loss: 'hinge' }, '"loss" must be one of cross-entropy, focal, not "hinge"'],
     [{ dropout: [0.1, 1, 0.1] }, '"dropout.1" must be < 1, not 1'],
-    [{ dropout: [0.1] }, '"dropout" has 1 numbers for the 3 layers of "hidden"'],
+    [{ dropout: [0.1] }, '"dropout" has 1 number for the 3 layers of "hidden"'],
     [{ classWeights: 'equal' }, '"classWeights" must be "none", "balanced" or an object'],
     [{ classWeights: { 'cs.AI': -1 } }, '"classWeights.cs.AI" must be > 0, not -1'],
     [{ encoder: { layers: 2 } }, '"encoder" must have "vocabSize"'],
