@@ -76,7 +76,7 @@ async function predict(flags: PredictFlags, signal: AbortSignal): Promise<void> 
   const { Predictor } = await import('../serve/predictor.js');
   const { checkOutput } = await import('../util/output.js');
   const { input, output, force = false } = flags;
-  if (output !== undefined) await checkOutput(output, { force, input });
+  if (output !== undefined) await checkOutput(output, { force, inputs: input === undefined ? [] : [input] });
   const { device, precision, threads, batchSize } = flags;
   const predictor = await Predictor.load(folder, { device, precision, threads, batchSize });
   try {

@@ -2,6 +2,7 @@ import { createRequire } from 'node:module';
 import { availableParallelism } from 'node:os';
 import { basename, join } from 'node:path';
 import { type Dataset, loadDataset } from '../data/dataset.js';
+import { SPLITS } from '../data/paper.js';
 import { loadEngine, resolveDevice } from '../engine.js';
 import { ArxivNativeError } from '../errors.js';
 import { commitSavedModel, stageSavedModel, WEIGHTS } from '../model/saved-model.js';
@@ -56,7 +57,10 @@ export async function train(options: TrainOptions, hooks: TrainHooks = {}): Prom
   checkTrainOptions(options);
   const { recipe: from = DEFAULT_RECIPE, savePredictions, force = false } = options;
   const recipe = loadRecipe(from, options);
-  if (savePredictions !== undefined) await checkOutput(savePredictions, { force });
+  if (savePredictions !== undefined) {
+    const inputs = [options.data, ...SPLITS.map(part => join(options.data, `${part}.jsonl`))];
+    await checkOutput(savePredictions, { force, inputs });
+  }
   const staged = await stageSavedModel(options.out ?? join('runs', recipeName(options)), { force });
   try {
     const addon = loadEngine();

@@ -13,18 +13,20 @@ interface OutputOptions {
 
 /**
  * Says, before any work is done, whether `path` may become an output file: it must not exist or, with `force`, be
- * a regular file other than `input` (BAD_OPTION otherwise), in a folder that can be written (IO otherwise).
+ * a regular file that is none of `inputs` (BAD_OPTION otherwise), in a folder that can be written (IO otherwise).
  */
 export async function checkOutput(
   path: string,
-  { force, input }: { force: boolean; input?: string | undefined },
+  { force, inputs = [] }: { force: boolean; inputs?: readonly string[] },
 ): Promise<void> {
   const found = await stat(path).catch(() => undefined);
-  const read = input === undefined ? undefined : await stat(input).catch(() => undefined);
-  if (found && found.ino === read?.ino && found.dev === read.dev) {
-    throw new ArxivNativeError('BAD_OPTION', `${path} is the input: it is not replaced`, {
-      remedy: 'Name another file for the output.',
-    });
+  for (const input of inputs) {
+    const read = await stat(input).catch(() => undefined);
+    if (found && found.ino === read?.ino && found.dev === read.dev) {
+      throw new ArxivNativeError('BAD_OPTION', `${path} is the input: it is not replaced`, {
+        remedy: 'Name another file for the output.',
+      });
+    }
   }
   if (found && !found.isFile()) {
     throw new ArxivNativeError('BAD_OPTION', `${path} is not a file that can be replaced`, {

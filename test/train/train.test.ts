@@ -322,6 +322,21 @@ describe('train, when it goes wrong', () => {
     expect(error).toMatchObject({ code: 'NON_FINITE' });
   });
 
+  it('does not write its predictions over the data, forced or not', async () => {
+    const parts = join(scratch, 'parts');
+    mkdirSync(parts);
+    const file = join(parts, 'test.jsonl');
+    writeFileSync(file, 'mine');
+    for (const data of [file, parts]) {
+      const error = await failure(run({ data, savePredictions: file, force: true }));
+      expect(error).toMatchObject({
+        code: 'BAD_OPTION',
+        message: `${file} is the input: it is not replaced`,
+      });
+    }
+    expect(readFileSync(file, 'utf8')).toBe('mine');
+  });
+
   it('says that the model is complete when only its predictions could not be written', async () => {
     const place = join(folder, 'predictions');
     mkdirSync(place);

@@ -151,13 +151,13 @@ describe('checkOutput', () => {
     writeFileSync(input, 'title');
     symlinkSync(input, join(folder, 'link.csv'));
     for (const output of [input, join(folder, 'link.csv')]) {
-      await expect(checkOutput(output, { force: true, input })).rejects.toMatchObject({
+      await expect(checkOutput(output, { force: true, inputs: [input] })).rejects.toMatchObject({
         code: 'BAD_OPTION',
         message: expect.stringContaining('is the input'),
       });
     }
     writeFileSync(join(folder, 'other.csv'), '');
-    await checkOutput(join(folder, 'other.csv'), { force: true, input });
+    await checkOutput(join(folder, 'other.csv'), { force: true, inputs: [input] });
   });
 
   it('takes a new file, by a bare name too', async () => {
