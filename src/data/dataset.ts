@@ -59,12 +59,12 @@ export async function loadDataset(path: string, options: { seed: number }): Prom
     ? splitAsGiven(bare, path)
     : splitStratified(bare, options.seed, { source: path, duplicates });
 
-  const labels = [...new Set(parts.train.map(paper => paper.categories[0]!))].sort();
+  const labels = [...new Set(parts.train.map(paper => paper.label))].sort();
   const index = new Map(labels.map((label, i) => [label, i]));
   const sources = new Map(papers.map(({ paper, source }) => [paper, source]));
   const examples = (part: Split): Example[] =>
     parts[part].map(paper => {
-      const name = paper.categories[0]!;
+      const name = paper.label;
       const label = index.get(name);
       if (label !== undefined) return { paper, label };
       throw new ArxivNativeError(
@@ -152,7 +152,7 @@ function dropDuplicates(read: SourcedPaper[]) {
       continue;
     }
     duplicates++;
-    if (kept.paper.categories[0] !== each.paper.categories[0]) contradictions++;
+    if (kept.paper.label !== each.paper.label) contradictions++;
     if (kept.paper.split !== each.paper.split) crossing.push([kept, each]);
   }
   if (crossing.length > 0) {

@@ -5,12 +5,24 @@ export type Split = (typeof SPLITS)[number];
 
 /** One paper as it was read: text cleaned by {@link cleanText}, nothing else changed. */
 export interface Paper {
-  /** As given; `line-N` where the file has none. */
+  /** As given; `line-N` where the file has none (see {@link hasOwnId}). */
   id: string;
+  /** arXiv's, from 1. */
+  version?: number;
   title: string;
   abstract: string;
-  /** The first is the label; empty when unlabelled. */
+  /** arXiv's, or the user's own: the primary one first, cross-lists after it; empty where the file names none. */
   categories: string[];
+  /** The class; empty when unlabelled. */
+  label: string;
+  /** As given: a date, a month (`2025-06`) or a time in ISO 8601, unless the file has another form. */
+  published?: string;
+  updated?: string;
+  doi?: string;
+  /** Categories that were asked for when this paper was among the answers. */
+  queries?: string[];
+  /** Id of the paper that this one is a synthetic copy of: it is for training only, on its parent's side. */
+  parent?: string;
   split?: Split;
   /** Where it stood: the line's number in its file, from 1 (of a CSV record, its first line). */
   line: number;
@@ -58,17 +70,28 @@ export function titleKey(title: string): string {
     .trim();
 }
 
+export interface FieldOptions {
+  /** Whether a paper without a label is an error. */
+  labelled: boolean;
+  /** The field that holds the label; see {@link paperFromFields} for what is taken without it. */
+  labelColumn?: string | undefined;
+}
+
 /**
- * A paper from one record of a file. `title` and `abstract` must be there, and one of them filled. The label is
- * `category` where there is one, else the first of `categories`; either may be an array or a string. A string whose
- * words are all arXiv categories (`cs.AI cs.LG`, `cs.AI, cs.LG`) is a list of them. Another is one name in
- * `category`, also with commas; in `categories` commas part names.
+ * A paper from one record of a file. `title` and `abstract` must be there, and one of them filled.
+ *
+ * Categories are `category`, then `categories`; either may be an array or a string. A string whose words are all
+ * arXiv categories (`cs.AI cs.LG`, `cs.AI, cs.LG`) is a list of them. Another is one name in `category`, also with
+ * commas; in `categories` commas part names. Where there is `all_categories` (as in the predecessor's files), it
+ * alone holds the categories, and `category` is the one that was asked for.
+ *
+ * The label is the label column's where one is named, else `label`, else the first category.
  * @throws BAD_INPUT with `source:line`
  */
 export function paperFromFields(
   fields: Record<string, unknown>,
   where: { source: string; line: number },
-  labelled: boolean,
+  { labelled, labelColumn }: FieldOptions,
 ): Paper {
   const fail = (found: string, remedy?: string) =>
     new ArxivNativeError('BAD_INPUT', `${where.source}:${where.line}: ${found}`, remedy ? { remedy } : {});
@@ -89,23 +112,41 @@ export function paperFromFields(
   const abstract = text('abstract');
   if (title === '' && abstract === '') throw fail('title and abstract are both empty');
 
-  const categories: string[] = [];
-  for (const name of ['category', 'categories']) {
-    const names = categoryNames(fields[name], { commas: name === 'categories' });
-    if (!Array.isArray(names)) {
-      if (labelled) throw fail(`"${name}" ${names.misfit}; expected text or an array of texts`);
-      continue;
-    }
-    for (const each of names) if (!categories.includes(each)) categories.push(each);
-  }
-  if (labelled && categories.length === 0) {
+  const names = (field: string): string[] => {
+    const found = categoryNames(fields[field], { commas: field !== 'category' });
+    if (Array.isArray(found)) return found;
+    if (labelled) throw fail(`"${field}" ${found.misfit}; expected text or an array of texts`);
+    return [];
+  };
+  const asked = 'all_categories' in fields;
+  const categories = [
+    ...new Set(asked ? names('all_categories') : [...names('category'), ...names('categories')]),
+  ];
+  const queries = [...new Set([...names('queries'), ...(asked ? names('category') : [])])];
+  const label = labelOf(fields, labelColumn, labelled, fail) ?? categories[0] ?? '';
+  // A row without categories of its own may be a copy of a paper that has them: only all rows together tell.
+  if (labelled && label === '' && queries.length === 0) {
     throw fail(
       `no category (found: ${describeKeys(fields)})`,
-      'To train, each paper needs its label in "category", or first in "categories".',
+      'To train, each paper needs its label in "category", or first in "categories"; --label-column names another.',
     );
   }
 
-  const paper: Paper = { id: paperId(fields.id, where.line), title, abstract, categories, line: where.line };
+  const paper: Paper = {
+    id: paperId(fields.id, where.line),
+    title,
+    abstract,
+    categories,
+    label,
+    line: where.line,
+  };
+  const version = Number(fields.version || /(?<=\d)v(\d+)$/.exec(paper.id)?.[1]);
+  if (Number.isSafeInteger(version) && version > 0) paper.version = version;
+  for (const name of ['published', 'updated', 'doi', 'parent'] as const) {
+    const value = fields[name];
+    if (typeof value === 'string' && value.trim() !== '') paper[name] = cleanText(value);
+  }
+  if (queries.length > 0) paper.queries = queries;
   const split = fields.split;
   if (split !== undefined && split !== null && split !== '') {
     const known = typeof split === 'string' ? SPLIT_NAMES[split.trim().toLowerCase()] : undefined;
@@ -115,6 +156,50 @@ export function paperFromFields(
     paper.split = known;
   }
   return paper;
+}
+
+/** The label that a field of its own states; undefined where there is none. */
+function labelOf(
+  fields: Record<string, unknown>,
+  column: string | undefined,
+  labelled: boolean,
+  fail: (found: string, remedy?: string) => ArxivNativeError,
+): string | undefined {
+  const value = fields[column ?? 'label'];
+  const isName = typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean';
+  const name = isName ? cleanText(String(value)) : '';
+  if (name !== '') return name;
+  if (!labelled || (column === undefined && (value === undefined || value === null || value === ''))) {
+    return undefined;
+  }
+  if (value === undefined)
+    throw fail(`no "${column}" (found: ${describeKeys(fields)})`, 'Check --label-column.');
+  throw fail(`"${column ?? 'label'}" is ${describe(value)}; expected the name of a class`);
+}
+
+/** Whether the file gave this paper an id: otherwise it was made of its line's number. */
+export function hasOwnId({ id, line }: Paper): boolean {
+  return id !== `line-${line}`;
+}
+
+/** A paper as the object that is written for it, one JSON line: what {@link paperFromFields} reads. */
+export function paperRecord(paper: Paper): Record<string, unknown> {
+  const { version, title, abstract, categories, label, published, updated, doi, queries, parent, split } =
+    paper;
+  return {
+    id: baseId(paper.id),
+    version,
+    title,
+    abstract,
+    categories,
+    ...(label !== '' && label !== categories[0] && { label }),
+    published,
+    updated,
+    doi,
+    queries,
+    parent,
+    split,
+  };
 }
 
 function paperId(value: unknown, line: number): string {

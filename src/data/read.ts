@@ -1,12 +1,10 @@
 import type { Readable } from 'node:stream';
 import { ArxivNativeError } from '../errors.js';
 import { openText, type TextSource } from './bytes.js';
-import { type Paper, paperFromFields } from './paper.js';
+import { type FieldOptions, type Paper, paperFromFields } from './paper.js';
 import { csvRecords, jsonRecords } from './records.js';
 
-export interface ReadOptions {
-  /** Whether a paper without a category is an error. */
-  labelled: boolean;
+export interface ReadOptions extends FieldOptions {
   /** Is told of each bad record, and reading goes on with the next; without it the first is thrown. */
   onError?: (error: ArxivNativeError) => void;
   /** Otherwise told by the file's name or, failing that, its first bytes. */
@@ -29,7 +27,7 @@ export async function* readPapers(source: string, options: ReadOptions): AsyncGe
   let count = 0;
   for await (const record of records) {
     count++;
-    const result = record instanceof ArxivNativeError ? record : toPaper(record, text, options.labelled);
+    const result = record instanceof ArxivNativeError ? record : toPaper(record, text, options);
     if (!(result instanceof ArxivNativeError)) yield result;
     else if (options.onError) options.onError(result);
     else throw result;
@@ -40,10 +38,10 @@ export async function* readPapers(source: string, options: ReadOptions): AsyncGe
 function toPaper(
   record: { line: number; fields: Record<string, unknown> },
   text: TextSource,
-  labelled: boolean,
+  options: FieldOptions,
 ): Paper | ArxivNativeError {
   try {
-    return paperFromFields(record.fields, { source: text.name, line: record.line }, labelled);
+    return paperFromFields(record.fields, { source: text.name, line: record.line }, options);
   } catch (error) {
     if (error instanceof ArxivNativeError) return error;
     throw error;

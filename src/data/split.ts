@@ -24,7 +24,7 @@ interface Origin {
 export function splitStratified(papers: Paper[], seed: number, origin: Origin): Record<Split, Paper[]> {
   const classes = new Map<string, Paper[]>();
   for (const paper of papers) {
-    const label = paper.categories[0]!;
+    const label = paper.label;
     const members = classes.get(label);
     if (members) members.push(paper);
     else classes.set(label, [paper]);

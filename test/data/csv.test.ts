@@ -10,8 +10,15 @@ describe('CSV', () => {
   it('gives papers by the header, in any case and order', async () => {
     const papers = await read('papers.csv', `${HEADER}a,"One, two","He said ""no""",cs.AI,x\nb,T,A,cs.LG,\n`);
     expect(papers).toEqual([
-      { id: 'a', title: 'One, two', abstract: 'He said "no"', categories: ['cs.AI'], line: 2 },
-      { id: 'b', title: 'T', abstract: 'A', categories: ['cs.LG'], line: 3 },
+      {
+        id: 'a',
+        title: 'One, two',
+        abstract: 'He said "no"',
+        categories: ['cs.AI'],
+        label: 'cs.AI',
+        line: 2,
+      },
+      { id: 'b', title: 'T', abstract: 'A', categories: ['cs.LG'], label: 'cs.LG', line: 3 },
     ]);
   });
 

@@ -6,12 +6,13 @@ import { readPapers } from '../../src/data/read.js';
 import { MAX_RECORD_BYTES } from '../../src/data/records.js';
 import { type Content, collect, line, PAPER, path, read, readOn, refusal } from './reading.js';
 
-const EXPECTED = { ...PAPER, line: 1 };
+const EXPECTED = { ...PAPER, version: 2, label: 'cs.AI', line: 1 };
+const { version: _, ...UNVERSIONED } = EXPECTED;
 
 describe('JSON lines', () => {
   it('gives papers with their line, past blank lines and a last line without end', async () => {
     const content = `${line(PAPER)}\n  \r\n${line({ ...PAPER, id: 'b' }).trim()}`;
-    expect(await read('papers.jsonl', content)).toEqual([EXPECTED, { ...EXPECTED, id: 'b', line: 4 }]);
+    expect(await read('papers.jsonl', content)).toEqual([EXPECTED, { ...UNVERSIONED, id: 'b', line: 4 }]);
   });
 
   it('are read from gzip, whatever the name, in one member or several', async () => {
@@ -155,7 +156,7 @@ describe('labels', () => {
     const content = line({ title, abstract, ...fields });
     expect(await refusal(read('papers.jsonl', content, { labelled: true }))).toBe(message);
     expect(await read('papers.jsonl', content)).toEqual([
-      { id: 'line-1', title, abstract, categories: [], line: 1 },
+      { id: 'line-1', title, abstract, categories: [], label: '', line: 1 },
     ]);
   });
 });

@@ -22,7 +22,14 @@ const tokenizer = { encode: (text: string) => [Number(text)] } as unknown as Tok
 
 function examples(count: number): Example[] {
   return Array.from({ length: count }, (_, i) => ({
-    paper: { id: `p${i}`, title: String(2 * i), abstract: String(2 * i + 1), categories: [], line: i },
+    paper: {
+      id: `p${i}`,
+      title: String(2 * i),
+      abstract: String(2 * i + 1),
+      categories: [],
+      label: '',
+      line: i,
+    },
     label: i % 2,
   }));
 }
