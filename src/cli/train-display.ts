@@ -2,6 +2,7 @@ import type { Metrics } from '../evaluate/metrics.js';
 import type { TrainEvent, TrainingRecord, TrainPlan, TrainResult } from '../train/types.js';
 import { counted, percent } from '../util/format.js';
 import { formatDuration, Progress } from '../util/progress.js';
+import { table } from './table.js';
 
 /** Shows a training on standard error as it goes. */
 export class TrainDisplay {
@@ -125,14 +126,4 @@ function describeEpoch({ record, epochs }: Extract<TrainEvent, { type: 'epoch' }
     `macro-F1 ${percent(record.validationMacroF1)}`,
     `${formatDuration(record.seconds)}${record.best ? ' (best so far)' : ''}`,
   ].join(', ');
-}
-
-/** Columns aligned by spaces: the first to the left, the others to the right. */
-function table(rows: string[][]): string {
-  const widths = rows[0]!.map((_, i) => Math.max(...rows.map(row => row[i]!.length)));
-  return rows
-    .map(row =>
-      row.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!))).join('  '),
-    )
-    .join('\n');
 }

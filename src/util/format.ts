@@ -5,6 +5,11 @@ export function percent(share: number): string {
   return `${(100 * share).toFixed(1)} %`;
 }
 
+/** 1234567 → 1,234,567. */
+export function grouped(count: number): string {
+  return count.toLocaleString('en-US');
+}
+
 /** 1 epoch, 2 epochs. */
 export function counted(count: number, noun: string): string {
   return `${count} ${noun}${count === 1 ? '' : 's'}`;
