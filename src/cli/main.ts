@@ -1,6 +1,7 @@
 import { createRequire } from 'node:module';
 import { Command, CommanderError } from 'commander';
 import { ArxivNativeError, exitCode } from '../errors.js';
+import { register as registerDescribe } from './describe.js';
 import { register as registerDoctor } from './doctor.js';
 import { register as registerPredict } from './predict.js';
 import { fromCommander, reportError } from './report-error.js';
@@ -50,7 +51,8 @@ function buildProgram(): Command {
     .addHelpText('after', EXAMPLES)
     .exitOverride()
     .configureOutput({ outputError: () => {} });
-  for (const register of [registerTrain, registerPredict, registerDoctor, registerSetup]) register(program);
+  const registers = [registerDescribe, registerTrain, registerPredict, registerDoctor, registerSetup];
+  for (const register of registers) register(program);
   return program;
 }
 
