@@ -77,18 +77,21 @@ describe('bootstrap', () => {
   it('covers the truth 95 times in 100', () => {
     const random = seededRandom('coverage');
     const truth = 0.7;
+    const ROUNDS = 400;
     let covered = 0;
-    for (let round = 0; round < 600; round++) {
-      const right = Float64Array.from({ length: 200 }, () => (random() < truth ? 1 : 0));
-      const mean = (counts: Uint16Array) => [
-        right.reduce((sum, value, i) => sum + counts[i]! * value, 0) / 200,
-      ];
-      const [interval] = bootstrap(200, mean, { seed: round, resamples: 300 });
+    for (let round = 0; round < ROUNDS; round++) {
+      const right = Float64Array.from({ length: 150 }, () => (random() < truth ? 1 : 0));
+      const accuracy = (counts: Uint16Array) => {
+        let sum = 0;
+        for (let paper = 0; paper < counts.length; paper++) sum += counts[paper]! * right[paper]!;
+        return [sum / counts.length];
+      };
+      const [interval] = bootstrap(right.length, accuracy, { seed: round, resamples: 300 });
       if (interval!.low <= truth && truth <= interval!.high) covered += 1;
     }
-    // Four standard deviations around 95 % (and the interval is known to be slightly short).
-    expect(covered / 600).toBeGreaterThan(0.91);
-    expect(covered / 600).toBeLessThan(0.985);
+    // Four standard deviations around 95 %; of few papers these intervals are known to be slightly short.
+    expect(covered / ROUNDS).toBeGreaterThan(0.905);
+    expect(covered / ROUNDS).toBeLessThan(0.985);
   });
 });
 
