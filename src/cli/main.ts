@@ -5,6 +5,7 @@ import { register as registerDescribe } from './describe.js';
 import { register as registerDoctor } from './doctor.js';
 import { register as registerImport } from './import.js';
 import { register as registerPredict } from './predict.js';
+import { register as registerPrepare } from './prepare.js';
 import { fromCommander, reportError } from './report-error.js';
 import { register as registerSetup } from './setup.js';
 import { register as registerTrain } from './train.js';
@@ -55,6 +56,7 @@ function buildProgram(): Command {
   const registers = [
     registerDescribe,
     registerImport,
+    registerPrepare,
     registerTrain,
     registerPredict,
     registerDoctor,

@@ -1,6 +1,7 @@
 import { setImmediate } from 'node:timers/promises';
-import { type DatasetCounts, type Example, loadDataset } from '../data/dataset.js';
+import { type Example, loadDataset } from '../data/dataset.js';
 import { SPLITS, type Split } from '../data/paper.js';
+import type { DatasetCounts } from '../data/prepare.js';
 import { ArxivNativeError } from '../errors.js';
 import { openEncoderTokenizer } from '../model/encoder.js';
 import type { HubOptions } from '../model/hub.js';

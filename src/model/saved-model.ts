@@ -73,7 +73,12 @@ export async function openSavedModel(folder: string): Promise<SavedModel> {
 
 /** Where a saved model may be written: throws BAD_OPTION if `folder` is taken, IO if it cannot be written. */
 export function stageSavedModel(folder: string, options: { force: boolean }): Promise<StagedFolder> {
-  return StagedFolder.create(folder, { replace: options.force, isOurs: isSavedModel });
+  return StagedFolder.create(folder, {
+    replace: options.force,
+    isOurs: isSavedModel,
+    what: 'a model that was trained here',
+    name: 'model',
+  });
 }
 
 /** By more than one name: an encoder's folder holds a config.json and a model.safetensors too. */

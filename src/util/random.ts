@@ -33,3 +33,17 @@ export function shuffle<T extends { length: number; [index: number]: unknown }>(
   }
   return array;
 }
+
+/**
+ * The items in an order that depends on the seed and on each one's own key alone: not on the order they came in, and
+ * hardly on the others, so that a paper more moves few. Items of one key keep their order.
+ */
+export function seededOrder<T>(items: readonly T[], keyOf: (item: T) => string, seed: string): T[] {
+  const ranked = items.map(item => ({
+    item,
+    rank: createHash('sha256')
+      .update(`${seed}\n${keyOf(item)}`)
+      .digest('hex'),
+  }));
+  return ranked.sort((a, b) => (a.rank < b.rank ? -1 : a.rank > b.rank ? 1 : 0)).map(({ item }) => item);
+}
