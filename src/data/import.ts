@@ -139,7 +139,7 @@ export async function importPapers(
       }
       // An archive is not read to its last byte.
       before += sizes[i] ?? done;
-      onProgress?.({ done: before, total });
+      if (done !== sizes[i]) onProgress?.({ done: before, total });
     }
     if (counts.kept === 0) throw nothingKept(files, counts, filter);
     yield batch;
@@ -157,9 +157,11 @@ export async function importPapers(
     if (files.includes('-')) close();
     signal?.removeEventListener('abort', close);
   }
-  const { leftOut, kept: categories } = filter;
+  const { leftOut } = filter;
+  const warnings = [...filter.unseen()].map(([name, hint]) => `no paper carries "${name}". ${hint}`.trim());
+  const categories = Object.fromEntries(filter.kept);
   const seconds = (performance.now() - startedAt) / 1000;
-  return { output, ...counts, leftOut, categories, warnings: filter.warnings(), seconds };
+  return { output, ...counts, leftOut, categories, warnings, seconds };
 }
 
 /** The columns, once the options are known to be ones. */
@@ -208,10 +210,10 @@ function nothingKept(
     [errors, 'bad'],
   ] as const;
   const found = reasons.filter(([count]) => count > 0).map(([count, what]) => `${grouped(count)} ${what}`);
-  const remedy = otherCategories > 0 ? filter.warnings()[0] : undefined;
+  const [remedy] = filter.unseen().values();
   return new ArxivNativeError(
     'BAD_INPUT',
     `${files.join(', ')}: none of ${grouped(read)} papers is kept: ${found.join(', ')}`,
-    remedy === undefined ? {} : { remedy },
+    remedy ? { remedy } : {},
   );
 }

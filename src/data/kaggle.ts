@@ -4,18 +4,17 @@ export function isKaggleRecord(fields: Record<string, unknown>): boolean {
 }
 
 /**
- * Such a record with the fields that paperFromFields looks for: `published` is the time of the first version, `updated`
+ * Gives such a record the fields that paperFromFields looks for: `published` is the time of the first version, `updated`
  * the day on which arXiv last changed the record.
  */
 export function fromKaggle(fields: Record<string, unknown>): Record<string, unknown> {
   const versions = fields.versions as Partial<{ version: unknown; created: unknown }>[];
   const last = versions.at(-1);
-  return {
-    ...fields,
+  return Object.assign(fields, {
     version: /^v(\d+)$/.exec(String(last?.version))?.[1],
     published: isoTime(versions[0]?.created),
     updated: fields.update_date ?? isoTime(last?.created),
-  };
+  });
 }
 
 /** The time that a mail's header would state (`Mon, 2 Apr 2007 19:18:42 GMT`), in ISO 8601 to the second. */

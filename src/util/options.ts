@@ -33,7 +33,10 @@ export function checkOptions<Options>(options: Options, types: OptionTypes<Optio
   }
 }
 
-/** "Did you mean …?" where one name is near, else the list of all. */
+/** As many as a person still reads. */
+const MOST_NAMES = 24;
+
+/** "Did you mean …?" where one name is near, else a list of them. */
 export function didYouMean(word: string, names: readonly string[]): string {
   const ranked = names
     .map(name => ({ name, steps: word !== '' && name.startsWith(word) ? 0 : distance(word, name) }))
@@ -42,7 +45,8 @@ export function didYouMean(word: string, names: readonly string[]): string {
   if (nearest !== undefined && nearest.steps <= nearest.name.length / 2) {
     return `Did you mean "${nearest.name}"?`;
   }
-  return `It can be one of: ${names.join(', ')}.`;
+  const shown = names.length > MOST_NAMES ? [...names.slice(0, MOST_NAMES), '…'] : names;
+  return `It can be one of: ${shown.join(', ')}.`;
 }
 
 /** A value as it may stand in a message. */
