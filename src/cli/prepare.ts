@@ -1,11 +1,12 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import { describeLeaks } from '../data/leaks.js';
+import { outcomes } from '../data/outcomes.js';
 import { LABEL_RULES, SPLIT_RULES } from '../data/prepare-options.js';
 import type { PrepareFolderOptions, PrepareResult } from '../data/prepared-folder.js';
 import { grouped } from '../util/format.js';
 import { Stages } from '../util/progress.js';
 import { positiveInteger, wholeNumber } from './arguments.js';
 import { interruptible } from './interrupt.js';
-import { describeLeaks } from './leaks.js';
 import { table } from './table.js';
 
 type PrepareFlags = Omit<PrepareFolderOptions, 'data'> & { json?: boolean };
@@ -89,22 +90,6 @@ async function run(
 export function summary({ labels, counts, leaks, folder }: PrepareResult): string {
   const parts = [counts.train, counts.validation, counts.test];
   const sum = (numbers: number[]) => numbers.reduce((a, b) => a + b, 0);
-  const { duplicates, duplicatesById, contradictions } = counts;
-  const facts: [number, string][] = [
-    [counts.read, 'read'],
-    [counts.withdrawn, 'withdrawn'],
-    [counts.empty, 'without title or abstract'],
-    [
-      duplicates,
-      `duplicates (${grouped(duplicatesById)} by id, ${grouped(duplicates - duplicatesById)} by title; ${grouped(contradictions)} of another label)`,
-    ],
-    [counts.unlabelled, 'without a label'],
-    [counts.outsideClasses, 'of no class'],
-    [counts.notSampled, 'more than were asked for'],
-    [counts.childrenDropped, 'synthetic, without a parent in training'],
-    [counts.childrenKept, 'synthetic, in training with their parents'],
-    [counts.labelChanges, 'labelled otherwise than in the file'],
-  ];
   return [
     table([
       ['', 'train', 'validation', 'test'],
@@ -112,7 +97,7 @@ export function summary({ labels, counts, leaks, folder }: PrepareResult): strin
       ['papers', ...parts.map(part => grouped(sum(part)))],
     ]),
     '',
-    ...facts.filter(([count], i) => i === 0 || count > 0).map(([count, what]) => `${grouped(count)} ${what}`),
+    ...outcomes(counts).map(([papers, what]) => `${grouped(papers)} ${what}`),
     describeLeaks(leaks),
     `Saved: ${folder}`,
   ].join('\n');

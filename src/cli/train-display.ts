@@ -1,8 +1,8 @@
+import { describeLeaks } from '../data/leaks.js';
 import type { Metrics } from '../evaluate/metrics.js';
 import type { TrainEvent, TrainingRecord, TrainPlan, TrainResult } from '../train/types.js';
 import { counted, percent } from '../util/format.js';
 import { formatDuration, Progress } from '../util/progress.js';
-import { describeLeaks } from './leaks.js';
 import { table } from './table.js';
 
 /** Shows a training on standard error as it goes. */

@@ -1,3 +1,4 @@
+import { counted, grouped, percent } from '../util/format.js';
 import { paperGroups } from './groups.js';
 import { type Paper, SPLITS, type Split } from './paper.js';
 
@@ -60,4 +61,13 @@ export function measureLeaks(parts: Record<Split, readonly Paper[]>): Leaks {
     bestAccuracy: right / rows.length,
     bestTestAccuracy: rightOfTest / parts.test.length,
   };
+}
+
+/** The figures as a person reads them, in two lines. */
+export function describeLeaks(leaks: Leaks): string {
+  const { rows, contradictingRows, crossingPapers, seenTestRows, bestAccuracy, bestTestAccuracy } = leaks;
+  return [
+    `contradictions: ${grouped(contradictingRows)} of ${counted(rows, 'row')} (${percent(contradictingRows / rows)}) have another label elsewhere; the best possible accuracy is ${percent(bestAccuracy)} (on test ${percent(bestTestAccuracy)})`,
+    `leaks: ${counted(crossingPapers, 'paper')} on two sides; ${counted(seenTestRows, 'test row')} of papers that are trained on`,
+  ].join('\n');
 }

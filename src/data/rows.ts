@@ -103,10 +103,21 @@ async function* readSource(
     received += bytes;
     onProgress?.({ source: path, received, total: size });
   };
-  for await (const paper of readPapers(path, { labelled: true, labelColumn, mayBeEmpty: true, onBytes })) {
+  // Whoever writes to us may be silent for long.
+  const close = () => process.stdin.destroy();
+  if (path === '-') signal?.addEventListener('abort', close);
+  try {
+    for await (const paper of readPapers(path, { labelled: true, labelColumn, mayBeEmpty: true, onBytes })) {
+      throwIfCancelled(signal, `reading ${path}`);
+      yield paper;
+    }
+  } catch (error) {
     throwIfCancelled(signal, `reading ${path}`);
-    yield paper;
+    throw error;
+  } finally {
+    signal?.removeEventListener('abort', close);
   }
+  throwIfCancelled(signal, `reading ${path}`);
 }
 
 /** File names for ids: a repeated one is numbered. */
