@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
 import { afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
@@ -81,4 +81,31 @@ it('leaves a file beyond the limit an error that can be reported', () => {
   const program = 'ulimit -f 8; exec "$0" --input-type=module -e "$1"';
   const said = execFileSync('sh', ['-c', program, process.execPath, script], { encoding: 'utf8' });
   expect(said).toBe('EFBIG\n');
+});
+
+it('of a process that was killed is taken over at once where it was named', async () => {
+  const module = pathToFileURL(join(root, 'dist/util/lock.js')).href;
+  const script = `
+    import { withLock } from ${JSON.stringify(module)};
+    await withLock(${JSON.stringify(path)}, async () => process.kill(process.pid, 'SIGKILL'), { named: true });`;
+  const run = () => execFileSync(process.execPath, ['--input-type=module', '-e', script]);
+  expect(run).toThrow(expect.objectContaining({ signal: 'SIGKILL' }));
+  expect(existsSync(`${path}.lock`)).toBe(true);
+  const startedAt = performance.now();
+  await withLock(path, async () => {}, { named: true });
+  expect(performance.now() - startedAt).toBeLessThan(5000);
+  expect(readdirSync(dirname(path))).toEqual([]);
+});
+
+it('of a living process is not taken over', async () => {
+  await withLock(
+    path,
+    async () => {
+      const onWait = () => {
+        throw new Error('it is taken');
+      };
+      await expect(withLock(path, async () => {}, { named: true, onWait })).rejects.toThrow('it is taken');
+    },
+    { named: true },
+  );
 });

@@ -21,7 +21,7 @@ const DONE = 'done.json';
  * by running again from its beginning.
  */
 export class Journal {
-  /** How many pages were given or added. */
+  /** How many pages were given. */
   private pages = 0;
 
   private constructor(
@@ -84,13 +84,12 @@ export class Journal {
     } as unknown as P;
   }
 
-  /** Adds the page that `next` did not have. It is on the disk when this returns. */
+  /** Adds the page that `next` did not have, and gives next. It is on the disk when this returns. */
   async add(key: string, page: Page): Promise<void> {
     await this.write(pageName(this.pages + 1), {
       key,
       page: { ...page, papers: page.papers.map(paperRecord) },
     });
-    this.pages++;
   }
 
   /** Notes what the output will be, before it takes its name. */
