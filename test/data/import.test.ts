@@ -70,6 +70,13 @@ describe('bad input', () => {
     expect(await refusal(importPapers([path('a.jsonl')], { output }))).toBe('a.jsonl: no such file');
   });
 
+  // Nothing is unreadable to root.
+  it.skipIf(process.getuid?.() === 0)('is refused: what may not be read', async () => {
+    writeFileSync(path('a.jsonl'), line(PAPER), { mode: 0 });
+    const importing = importPapers([path('a.jsonl')], { output: path('out.jsonl') });
+    expect(await refusal(importing, 'IO')).toBe('a.jsonl: cannot be read (EACCES)');
+  });
+
   it('stops, or is passed over and counted', async () => {
     const content = `${line(PAPER)}{\n[]\n${line({ id: 'b' })}${line({ ...PAPER, id: 'c' })}`;
     expect(await refusal(run('a.jsonl', content))).toMatch(/^a\.jsonl:2: not JSON/);
