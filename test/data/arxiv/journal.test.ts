@@ -1,5 +1,14 @@
 import { createHash } from 'node:crypto';
-import { cpSync, existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import type { FetchOptions } from '../../../src/data/arxiv/options.js';
@@ -98,4 +107,14 @@ it('is one fetch at a time', async () => {
     message: expect.stringContaining('another fetch is at work'),
   });
   await first;
+});
+
+it.each([false, true])('leaves alone what is not its own (a folder: %s)', async isFolder => {
+  const place = join(folder, '.papers.jsonl.fetch');
+  if (isFolder) mkdirSync(place);
+  const precious = isFolder ? join(place, 'thesis.tex') : place;
+  writeFileSync(precious, 'mine');
+  await expect(fetched()).rejects.toMatchObject({ code: 'IO', message: expect.stringContaining(place) });
+  expect(readFileSync(precious, 'utf8')).toBe('mine');
+  expect(server.requests).toHaveLength(0);
 });

@@ -45,6 +45,11 @@ it('gives up on a server that knows none of its tokens', async () => {
   });
 });
 
+it('asks for no change before the first that arXiv tells', async () => {
+  await fetched({ ...OAI, from: '1991-08-14' });
+  expect(asked()[0]!.get('from')).toBe('2005-09-16');
+});
+
 it('passes over deleted records and empty lists', async () => {
   const gone = server.papers.filter(paper => paper.categories.includes('cs.AI')).slice(0, 5);
   for (const paper of gone) paper.deleted = true;
