@@ -30,7 +30,7 @@ export async function checkOutput(
   }
   if (found && !found.isFile()) {
     throw new ArxivNativeError('BAD_OPTION', `${path} is not a file that can be replaced`, {
-      remedy: 'Name a new file, or leave --output out to write to standard output.',
+      remedy: 'Name a new file.',
     });
   }
   if (found && !force) {
