@@ -17,7 +17,7 @@ export function describeText(description: Description): string {
   const { source, seed, fingerprint } = description;
   return [
     source,
-    indent(headline(description)),
+    indent(wrap(headline(description), WIDTH - INDENT.length)),
     indent(`Seed ${seed}, fingerprint ${fingerprint.slice(0, 16)}.`),
     ...describedSections(description).flatMap(({ title, blocks }) => ['', title, ...blocks.map(blockText)]),
     '',
