@@ -220,9 +220,7 @@ function split(
   const units = groups.map(rows => {
     // Of a paper of several classes the smallest one has most to lose.
     const { label } = rows.reduce((a, b) => (sizes.get(b.label)! < sizes.get(a.label)! ? b : a));
-    // Rows of one paper that go their own ways must not go the same way for having one key.
-    const key = rowKey(rows[0]!.row) + (rule.split === 'rows' ? `\n${label}` : '');
-    return { rows, label, key };
+    return { rows, label, key: rowKey(rows[0]!.row) };
   });
   const shares = rule.ratios ?? [];
   if (rule.split === 'given') return splitAsGiven(units, origin);

@@ -48,7 +48,8 @@ export function splitStratified(
   const [, validationShare, testShare] = portions(shares);
   const sides = new Map<Unit, Split>();
   for (const label of labels) {
-    const members = seededOrder(classes.get(label)!, unit => unit.key, `split ${seed}`);
+    // By class too: of two rows of one paper neither must tell where the other stands.
+    const members = seededOrder(classes.get(label)!, unit => unit.key, `split ${seed} ${label}`);
     const test = within(1, Math.round(members.length * testShare), members.length - 3);
     const validation = within(1, Math.round(members.length * validationShare), members.length - 2 - test);
     members.forEach((unit, i) => {
