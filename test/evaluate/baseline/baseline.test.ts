@@ -1,7 +1,9 @@
+import { createHash } from 'node:crypto';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { deserialize, serialize } from 'node:v8';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type Dataset, loadDataset } from '../../../src/data/dataset.js';
 import {
@@ -139,6 +141,19 @@ describe('the cache', () => {
     expect(second.cached).toBe(false);
     expect(scores(second)).toEqual(scores(first));
     expect((await train()).cached).toBe(true);
+  });
+
+  it('is of one method', async () => {
+    await train();
+    const entry = deserialize(readFileSync(kept()).subarray(32));
+    const write = (method: number) => {
+      const content = serialize({ ...entry, method });
+      writeFileSync(kept(), Buffer.concat([createHash('sha256').update(content).digest(), content]));
+    };
+    write(entry.method);
+    expect((await train()).cached).toBe(true);
+    write(entry.method + 1);
+    expect((await train()).cached).toBe(false);
   });
 
   it('may be a place where nothing can be kept', async () => {
