@@ -99,8 +99,11 @@ class Fetch {
     this.client = new Client({
       pauseMs: manners.pauseMs,
       signal: hooks.signal,
-      onRetry: ({ reason, delayMs }) =>
-        hooks.onNote?.(`${reason}; again in ${formatDuration(Math.ceil(delayMs / 1000))}`),
+      onRetry: ({ reason, delayMs }) => {
+        // The whole query would fill three lines of a terminal.
+        const said = reason.replace(/\?\S+/, '');
+        hooks.onNote?.(`${said}; again in ${formatDuration(Math.ceil(delayMs / 1000))}`);
+      },
     });
   }
 

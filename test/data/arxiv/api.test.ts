@@ -121,6 +121,7 @@ it('mends empty, cut, truncated and foreign answers by asking again', async () =
   expect(summary.retries).toBe(7);
   expect(readFileSync(output).equals(undisturbed)).toBe(true);
   expect(notes.join('\n')).toMatch(/an empty page after 0 of \d+ results; again in/);
+  expect(notes).toContain(`${server.api} answered 500 Internal Server Error; again in 1 s`);
 });
 
 it('loses nothing where entries come twice', async () => {
