@@ -1,8 +1,9 @@
+import { basename } from 'node:path';
 import { describeLeaks } from '../data/leaks.js';
 import { outcomes } from '../data/outcomes.js';
 import { SPLITS } from '../data/paper.js';
 import { counted, grouped, percent } from '../util/format.js';
-import type { Description } from './describe.js';
+import type { Description, TokenLengths } from './describe.js';
 import type { SamplePaper } from './describe-papers.js';
 import type { Distribution } from './distribution.js';
 
@@ -89,10 +90,15 @@ function lengths({ words, tokens, tokensOmitted }: Description): Block[] {
     },
     {
       note: tokens
-        ? `Words are parted by spaces; tokens are those of ${tokens.encoder}, with [CLS] and [SEP].`
+        ? `Words are parted by spaces; tokens are those of ${nameOf(tokens)}, with [CLS] and [SEP].`
         : `Words are parted by spaces. Tokens are not counted: ${tokensOmitted}.`,
     },
   ];
+}
+
+/** A page may be handed on: a folder's place on this machine is nobody's business. */
+function nameOf({ encoder, revision }: TokenLengths): string {
+  return revision === undefined ? basename(encoder) : encoder;
 }
 
 function truncations({ tokens, labels }: Description): Block[] {

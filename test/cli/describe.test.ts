@@ -79,7 +79,7 @@ describe('describe', () => {
 
   it('writes a page, and replaces it only with --force', async () => {
     const page = join(scratch, 'page.html');
-    const first = await run(examplePapers, '--html', page, '--json');
+    const first = await run(examplePapers, '--encoder', encoder, '--html', page, '--json');
     expect(first).toMatchObject({ exitCode: 0, stderr: `page: ${page}\n` });
     expect(JSON.parse(first.stdout).source).toBe(examplePapers);
     const written = readFileSync(page, 'utf8');
@@ -90,7 +90,7 @@ describe('describe', () => {
     expect(refused).toMatchObject({ exitCode: 2, stdout: '' });
     expect(refused.stderr).toContain('page.html exists already');
     expect(readFileSync(page, 'utf8')).toBe('mine');
-    expect((await run(examplePapers, '--html', page, '--force')).exitCode).toBe(0);
+    expect((await run(examplePapers, '--encoder', encoder, '--html', page, '--force')).exitCode).toBe(0);
     expect(readFileSync(page, 'utf8')).toBe(written);
   });
 
