@@ -4,7 +4,7 @@ import type { SparseMatrix } from './tfidf.js';
 /** scikit-learn's C: the inverse of the penalty on the weights, where the loss is summed over the papers. */
 const C = 4;
 /** The mean loss may be so far above the lowest there is. */
-const GAP = 1e-7;
+const GAP = 1e-6;
 const MAX_ITERATIONS = 1000;
 /** Rows between two looks at the clock. */
 const CHUNK = 64;

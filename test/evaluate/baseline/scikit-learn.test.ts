@@ -113,15 +113,15 @@ describe('logistic regression', () => {
     const { weights, bias } = classifier.model;
     const rows = terms.map((_, i) => [...weights.subarray(4 * i, 4 * i + 4)]);
     const theirs = terms.map(term => expected.weights[term] as number[]);
-    expect(difference(rows, theirs)).toBeLessThan(2e-3);
-    expect(difference([[...bias]], [expected.bias])).toBeLessThan(2e-4);
+    expect(difference(rows, theirs)).toBeLessThan(5e-3);
+    expect(difference([[...bias]], [expected.bias])).toBeLessThan(1e-3);
     const probabilities = heldOut.map(paper => [...classifier.probabilities(baselineText(paper))]);
-    expect(difference(probabilities, expected.probabilities)).toBeLessThan(2e-4);
+    expect(difference(probabilities, expected.probabilities)).toBeLessThan(1e-3);
   });
 
   it('takes two classes as scikit-learn does', async () => {
     const classifier = await classifierOf(expected.pair.labels);
     const probabilities = heldOut.map(paper => [...classifier.probabilities(baselineText(paper))]);
-    expect(difference(probabilities, expected.pair.probabilities)).toBeLessThan(2e-4);
+    expect(difference(probabilities, expected.pair.probabilities)).toBeLessThan(1e-3);
   });
 });
