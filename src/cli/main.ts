@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander';
 import { ArxivNativeError, exitCode } from '../errors.js';
 import { register as registerDescribe } from './describe.js';
 import { register as registerDoctor } from './doctor.js';
+import { register as registerFetch } from './fetch.js';
 import { register as registerImport } from './import.js';
 import { register as registerPredict } from './predict.js';
 import { register as registerPrepare } from './prepare.js';
@@ -54,9 +55,10 @@ function buildProgram(): Command {
     .exitOverride()
     .configureOutput({ outputError: () => {} });
   const registers = [
-    registerDescribe,
+    registerFetch,
     registerImport,
     registerPrepare,
+    registerDescribe,
     registerTrain,
     registerPredict,
     registerDoctor,
