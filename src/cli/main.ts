@@ -16,7 +16,10 @@ const { version } = createRequire(import.meta.url)('../../package.json') as { ve
 const EXAMPLES = `
 Examples:
   $ arxiv-native setup                                        get LibTorch and build the engine
-  $ arxiv-native train --data papers.jsonl --out my-model     train a classifier
+  $ arxiv-native fetch --categories cs.AI,cs.CL --output papers.jsonl
+  $ arxiv-native prepare papers.jsonl --out data              an honest data set, split
+  $ arxiv-native describe data                                what is in it
+  $ arxiv-native train --data data --out my-model             train a classifier
   $ arxiv-native predict --model my-model --title "…" --abstract "…"
   $ arxiv-native predict --model my-model --input papers.jsonl --output categories.jsonl
   $ arxiv-native doctor                                       say what was found where
