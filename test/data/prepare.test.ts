@@ -474,10 +474,10 @@ describe('a split', () => {
 describe('options', () => {
   it.each<[string, object, string]>([
     ['an unknown one', { perclass: 3 }, 'there is no option "perclass"'],
-    ['an unknown rule', { labels: 'all' }, 'labels (--labels) must be one of primary, query, not "all"'],
-    ['an unknown split', { split: 'random' }, 'split (--split) must be one of grouped, rows, temporal'],
-    ['no papers a class', { perClass: 0 }, 'perClass (--per-class) must be a whole number >= 1, not 0'],
-    ['half a seed', { seed: 0.5 }, 'seed (--seed) must be a whole number >= 0'],
+    ['an unknown rule', { labels: 'all' }, '"labels" must be one of primary, query, not "all"'],
+    ['an unknown split', { split: 'random' }, '"split" must be one of grouped, rows, temporal'],
+    ['no papers a class', { perClass: 0 }, '"perClass" must be a whole number >= 1, not 0'],
+    ['half a seed', { seed: 0.5 }, '"seed" must be a whole number >= 0'],
     ['two shares', { ratios: [70, 30] }, 'ratios (--ratios) must be three numbers above 0, not [70,30]'],
     ['an empty share', { ratios: [70, 0, 30] }, 'three numbers above 0'],
     ['one class', { categories: ['cs.AI', 'cs.AI'] }, 'is one class only'],
