@@ -1,31 +1,16 @@
 import { ArxivNativeError } from '../errors.js';
 import { didYouMean, show } from '../util/options.js';
-import { checkDateRange, type DateRange, dateOf, isWithin } from './dates.js';
+import { checkDateRange, dateOf, isWithin } from './dates.js';
+import type { FilterOptions, LeftOut } from './filter-options.js';
 import { categoriesOfLine } from './kaggle.js';
 import type { Paper } from './paper.js';
-
-export interface FilterOptions extends DateRange {
-  /**
-   * Only papers that carry one of these are kept: anywhere among their categories, since prepare may still want the
-   * cross-lists, and drops them where it does not. All papers without it.
-   */
-  categories?: readonly string[] | undefined;
-  /** Count only a paper's first category. */
-  primaryOnly?: boolean | undefined;
-}
 
 /** Most different names that a typing error is compared with. */
 const MOST_SEEN = 1000;
 
 /** Decides which papers are kept, and counts what it decides. */
 export class PaperFilter {
-  readonly leftOut = {
-    otherCategories: 0,
-    /** Published outside the range. */
-    otherDates: 0,
-    /** Without a date of publication, where a range was asked for. */
-    undated: 0,
-  };
+  readonly leftOut: LeftOut = { otherCategories: 0, otherDates: 0, undated: 0 };
   /** Of each category that was asked for, how many papers that carry it were kept. */
   readonly kept = new Map<string, number>();
   private readonly wanted: ReadonlySet<string> | undefined;

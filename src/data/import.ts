@@ -1,14 +1,15 @@
 import { stat } from 'node:fs/promises';
-import type { Readable } from 'node:stream';
 import { ArxivNativeError } from '../errors.js';
 import { throwIfCancelled } from '../util/cancel.js';
 import { grouped } from '../util/format.js';
 import { checkChoice, checkOptions, type OptionTypes } from '../util/options.js';
 import { checkOutput, writeLines } from '../util/output.js';
 import { type Columns, checkColumns } from './columns.js';
-import { type FilterOptions, PaperFilter } from './filter.js';
+import { PaperFilter } from './filter.js';
+import type { FilterOptions, LeftOut } from './filter-options.js';
+import { type ByteStream, FORMATS, type Format } from './formats.js';
 import { paperRecord } from './paper.js';
-import { FORMATS, type Format, type ReadOptions, readPapers } from './read.js';
+import { type ReadOptions, readPapers } from './read.js';
 import { locate } from './zip.js';
 
 export interface ImportOptions extends FilterOptions {
@@ -46,7 +47,7 @@ export interface ImportHooks {
   /** With `onError: 'skip'`, is told of each bad record. */
   onSkip?: ((error: ArxivNativeError) => void) | undefined;
   /** What `-` reads; standard input unless given. */
-  input?: Readable | undefined;
+  input?: ByteStream | undefined;
 }
 
 export interface ImportResult {
@@ -54,7 +55,7 @@ export interface ImportResult {
   /** Records: those kept, those left out and the bad ones. */
   read: number;
   kept: number;
-  leftOut: PaperFilter['leftOut'];
+  leftOut: LeftOut;
   /** Bad records that were passed over. */
   errors: number;
   /** Of each category that was asked for, how many papers that carry it were kept. */
@@ -97,13 +98,13 @@ export async function importPapers(
     onProgress?.({ done, total });
   };
   const reading: ReadOptions = {
+    input,
     labelled: labelColumn !== undefined,
     labelColumn,
     // Those without any text are for prepare to count.
     mayBeEmpty: true,
     format,
     columns,
-    input,
     onBytes: bytes => report(done + bytes),
     // Columns may hold the categories elsewhere.
     ...(columns === undefined && {
