@@ -76,6 +76,8 @@ export interface StagingOptions {
   replace: boolean;
   /** Whether a folder is of the kind that is written here, so that no other is ever replaced. */
   isOurs: (folder: string) => Promise<boolean>;
+  /** Where the folder is filled, on the same disk, anew; under a hidden name beside the final one if absent. */
+  place?: string;
 }
 
 /**
@@ -100,17 +102,25 @@ export class StagedFolder {
   }
 
   /**
-   * Makes the hidden folder, so that an unwritable place is known before any work is done. A folder that exists
-   * is refused (BAD_OPTION) unless `replace` is set and it is of the same kind. An empty folder may always be
-   * filled.
+   * Refuses a folder that exists (BAD_OPTION) unless `replace` is set and it is of the same kind. An empty folder may
+   * always be filled.
+   *
+   * @returns the final name
    */
-  static async create(target: string, options: StagingOptions): Promise<StagedFolder> {
+  static async check(target: string, options: StagingOptions): Promise<string> {
     const final = await behindLink(resolve(target));
     const restored = await restoreAside(final);
     await refuseOccupied(final, options, restored);
+    return final;
+  }
+
+  /** Checks, and makes the folder to fill, so that an unwritable place is known before any work is done. */
+  static async create(target: string, options: StagingOptions): Promise<StagedFolder> {
+    const final = await StagedFolder.check(target, options);
     try {
       await mkdir(dirname(final), { recursive: true });
-      const path = beside(final);
+      const path = options.place ?? beside(final);
+      if (options.place !== undefined) await rm(path, { recursive: true, force: true });
       await mkdir(path);
       const removeAtExit = () => rmSync(path, { recursive: true, force: true });
       process.on('exit', removeAtExit);
@@ -125,7 +135,7 @@ export class StagedFolder {
    * replaced, the folder takes the next free name instead (`model-2`) and BAD_OPTION is thrown, which says so.
    */
   async commit(): Promise<void> {
-    const aside = this.place + ASIDE;
+    const aside = beside(this.target) + ASIDE;
     try {
       for (const name of await readdir(this.place)) await syncPath(join(this.place, name));
       await syncPath(this.place);
@@ -190,7 +200,7 @@ const OCCUPIED = ['ENOTEMPTY', 'EEXIST', 'ENOTDIR'];
 const ASIDE = '.old';
 
 /** The folder that a link names: the link stays, and what it names is replaced. */
-async function behindLink(path: string): Promise<string> {
+export async function behindLink(path: string): Promise<string> {
   const found = await lstat(path).catch(() => undefined);
   return found?.isSymbolicLink() ? await realpath(path).catch(() => path) : path;
 }
