@@ -43,6 +43,10 @@ const SPLIT_NAMES: Record<string, Split> = {
 /** cs.AI, math.CO, hep-th, nlin.AO: what arXiv's own lists are made of. */
 const ARXIV_CATEGORY = /^(?=.*[.-])[a-z]+(-[a-z]+)?(\.[A-Za-z-]+)?$/;
 
+export function isArxivCategory(name: string): boolean {
+  return ARXIV_CATEGORY.test(name);
+}
+
 /**
  * Runs of white space and control characters (NUL among them) become one space; half a surrogate pair becomes
  * U+FFFD. Nothing else is touched: case, accents and invisible format characters are the tokenizer's affair.

@@ -67,6 +67,9 @@ async function charts({ name }: DescribedSection, description: Description): Pro
   return drawn.length === 0 ? html`` : html`<div class="charts">${drawn}</div>\n`;
 }
 
+/** An axis of papers. */
+const COUNTS = { format: ',d', tickMinStep: 1, tickCount: 4 };
+
 interface TitledChart {
   title: string;
   chart: Chart;
@@ -105,7 +108,7 @@ function classBars(description: Description): TitledChart {
         { mark: { type: 'bar', height: { band: 0.7 } } },
         {
           mark: { type: 'text', align: 'left', dx: 5 },
-          encoding: { text: { field: 'papers', type: 'quantitative', format: ',' } },
+          encoding: { text: { field: 'papers', type: 'quantitative', format: ',d' } },
         },
       ],
     },
@@ -150,14 +153,14 @@ function histogram(
               type: 'quantitative',
               bin: { binned: true, step: width },
               title: unit,
-              axis: { format: ',', tickCount: 6, labelOverlap: true },
+              axis: { format: ',d', tickMinStep: 1, tickCount: 6, labelOverlap: true },
             },
             x2: { field: 'to' },
             y: {
               field: 'papers',
               type: 'quantitative',
               title: 'papers',
-              axis: { format: ',', tickCount: 4 },
+              axis: COUNTS,
             },
           },
         },
@@ -259,7 +262,7 @@ function monthBars(description: Description): TitledChart {
           aggregate: 'sum',
           type: 'quantitative',
           title: 'papers',
-          axis: { format: ',', tickCount: 4 },
+          axis: COUNTS,
         },
         color: {
           field: 'label',

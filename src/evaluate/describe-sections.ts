@@ -172,7 +172,7 @@ function months({ dates: { months, unknown }, labels, papers }: Description): Bl
 
 function words({ labels, distinctiveWords }: Description): Block[] {
   const list = (k: number) =>
-    distinctiveWords[k]!.map(({ word, share }) => `${word} ${Math.round(100 * share)} %`).join(', ');
+    distinctiveWords[k]!.map(({ word, share }) => `${word} ${Math.round(100 * share)}\u00a0%`).join(', ');
   return [
     { terms: labels.map((label, k) => [label, list(k) || 'none']) },
     { note: "Of the training papers; the share of the class's papers that have the word." },
@@ -200,7 +200,9 @@ function faults({ missing, counts, papers }: Description): Block[] {
         ['read', `${grouped(counts.read)}, kept ${grouped(kept)}`],
         [
           'duplicates',
-          `${grouped(counts.duplicates)} by id or title, ${grouped(counts.contradictions)} of them of another class than the paper kept`,
+          counts.duplicates === 0
+            ? 'none'
+            : `${grouped(counts.duplicates)} by id or title, ${grouped(counts.contradictions)} of them of another class than the paper kept`,
         ],
       ],
     },

@@ -97,6 +97,7 @@ h3 { font-size: 14px; font-weight: 600; margin: 0 0 8px; }
 p { margin: 0 0 12px; max-width: 66ch; }
 header p, .note, figcaption { color: var(--faint); }
 .note, figcaption { font-size: 13px; }
+figcaption { margin-top: 4px; }
 .charts { display: flex; flex-wrap: wrap; gap: 28px 44px; margin: 16px 0 20px; }
 figure { margin: 0; width: 342px; max-width: 100%; }
 figure svg { display: block; max-width: 100%; height: auto; }
@@ -106,8 +107,17 @@ th, td { padding: 4px 0 4px 20px; text-align: right; white-space: nowrap; }
 th:first-child { padding-left: 0; text-align: left; }
 thead th { font-weight: 400; font-size: 13px; color: var(--faint); border-bottom: 1px solid var(--rule); }
 tbody th { font-weight: 400; }
+dl { display: grid; grid-template-columns: max-content 1fr; gap: 6px 20px; margin: 0 0 12px; }
+dt { color: var(--faint); }
+dd { margin: 0; }
+section > h3 { margin: 24px 0 8px; }
 article { margin: 0 0 20px; }
-article h3 { margin-bottom: 2px; font-size: 15px; }
+h4 { font-size: 15px; font-weight: 600; margin: 0 0 4px; }
 article p { margin-bottom: 4px; }
+@media (max-width: 480px) {
+  table { font-size: 13px; }
+  th, td { padding-left: 12px; }
+  thead th { font-size: 12px; }
+}
 code { font: 13px ui-monospace, Menlo, Consolas, monospace; }
 `;
