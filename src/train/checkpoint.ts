@@ -1,10 +1,9 @@
-import { rename, rm, stat } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { stat } from 'node:fs/promises';
 import { ArxivNativeError } from '../errors.js';
 import type { Metrics } from '../evaluate/metrics.js';
 import { openSafetensors } from '../model/safetensors.js';
 import type { EngineModel, TensorSource } from '../native.js';
-import { syncPath } from '../util/files.js';
+import { writeWhole } from '../util/files.js';
 import type { Identity } from './identity.js';
 import type { EpochRecord, SessionRecord } from './types.js';
 
@@ -95,19 +94,6 @@ export async function writeCheckpoint(
 ): Promise<void> {
   const run = JSON.stringify({ format_version: FORMAT_VERSION, ...record });
   await writeWhole(file, part => model.save(part, { optimizer: true, metadata: { run } }));
-}
-
-/** The file that was there stays until the new one is whole; what could not be completed is removed. */
-export async function writeWhole(file: string, write: (part: string) => Promise<void>): Promise<void> {
-  const part = `${file}.part`;
-  try {
-    await write(part);
-    await rename(part, file);
-  } catch (error) {
-    await rm(part, { force: true }).catch(() => {});
-    throw error;
-  }
-  await syncPath(dirname(file)).catch(() => {});
 }
 
 /** A checkpoint whose tensors are still on the disk; undefined if there is none. Throws BAD_MODEL, IO. */

@@ -134,13 +134,17 @@ async function takeStep(
 }
 
 function countStep(state: TrainState, outcome: StepResult, papers: number, seconds: number): void {
-  const exact = Math.round(seconds * 1e6) / 1e6;
   state.steps += 1;
-  state.stepSeconds.push(exact);
-  for (const sums of [state.epoch, state.sinceLine]) add(sums, outcome, papers, exact);
+  state.stepSeconds.push(microseconds(seconds));
+  for (const sums of [state.epoch, state.sinceLine]) add(sums, outcome, papers, seconds);
   const session = state.sessions.at(-1)!;
   session.steps += 1;
-  session.seconds += exact;
+  session.seconds = microseconds(session.seconds + seconds);
+}
+
+/** As exact as a clock is; a checkpoint holds thousands of them. */
+function microseconds(seconds: number): number {
+  return Math.round(seconds * 1e6) / 1e6;
 }
 
 function add(
@@ -152,7 +156,7 @@ function add(
   sums.papers += papers;
   sums.loss += loss * papers;
   sums.correct += correct;
-  sums.seconds += seconds;
+  sums.seconds = microseconds(sums.seconds + seconds);
   sums.applied += Number(applied);
   if (applied) sums.gradientNorm += gradientNorm;
 }
@@ -207,5 +211,5 @@ async function endEpoch(options: LoopOptions, { onProgress, signal }: TrainHooks
 
 /** Of all steps, those of earlier sessions included. */
 export function totalSeconds({ sessions }: TrainState): number {
-  return sessions.reduce((sum, { seconds }) => sum + seconds, 0);
+  return microseconds(sessions.reduce((sum, { seconds }) => sum + seconds, 0));
 }

@@ -4,15 +4,9 @@ import { join, resolve } from 'node:path';
 import { ArxivNativeError } from '../errors.js';
 import { checkSavedModelPlace, savedTraining } from '../model/saved-model.js';
 import type { EngineModel } from '../native.js';
-import { behindLink, fileError, syncPath } from '../util/files.js';
+import { behindLink, fileError, syncPath, writeWhole } from '../util/files.js';
 import { withLock } from '../util/lock.js';
-import {
-  type Checkpoint,
-  openCheckpoint,
-  type TrainState,
-  writeCheckpoint,
-  writeWhole,
-} from './checkpoint.js';
+import { type Checkpoint, openCheckpoint, type TrainState, writeCheckpoint } from './checkpoint.js';
 import { fingerprint, type Identity, requireSame } from './identity.js';
 import type { TrainingRecord } from './types.js';
 

@@ -74,7 +74,7 @@ export async function train(options: TrainOptions, hooks: TrainHooks = {}): Prom
     const inputs = [options.data, ...SPLITS.map(part => join(options.data, `${part}.jsonl`))];
     await checkOutput(savePredictions, { force, inputs });
   }
-  const out = options.out ?? join('runs', recipeName(options));
+  const out = options.out ?? defaultFolder(options);
   return RunFolder.use(out, { force, resume, signal: hooks.signal }, async (folder, signal) => {
     try {
       return await trainIn(folder, options, recipe, { ...hooks, signal });
@@ -326,6 +326,11 @@ async function commit(
     training,
   };
   await commitSavedModel(staged, parts, modelCard(training));
+}
+
+/** Where a model goes if nothing is said. */
+export function defaultFolder(options: TrainOptions): string {
+  return join('runs', recipeName(options));
 }
 
 function recipeName({ recipe = DEFAULT_RECIPE }: TrainOptions): string {

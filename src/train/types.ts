@@ -52,6 +52,8 @@ export interface TrainHooks {
 
 export type TrainEvent =
   | { type: 'download'; file: string; received: number; total: number }
+  /** Of several seeds, this one is trained next. */
+  | { type: 'seed'; seed: number; number: number; count: number }
   | { type: 'plan'; plan: TrainPlan }
   /** Goes on after this step, which a checkpoint holds, in this epoch. */
   | { type: 'resume'; step: number; epoch: number }

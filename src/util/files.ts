@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync, renameSync, rmSync } from 'node:fs';
-import { lstat, mkdir, open, readdir, realpath, rm, stat, statfs } from 'node:fs/promises';
+import { lstat, mkdir, open, readdir, realpath, rename, rm, stat, statfs } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { ArxivNativeError } from '../errors.js';
 
@@ -46,6 +46,22 @@ export async function syncPath(path: string): Promise<void> {
   } finally {
     await handle.close();
   }
+}
+
+/**
+ * Replaces a file by what `write` puts at the path it gets, under the name plus `.part`: the old one stays until the new
+ * one is whole, and what could not be completed is removed.
+ */
+export async function writeWhole(file: string, write: (part: string) => Promise<void>): Promise<void> {
+  const part = `${file}.part`;
+  try {
+    await write(part);
+    await rename(part, file);
+  } catch (error) {
+    await rm(part, { force: true }).catch(() => {});
+    throw error;
+  }
+  await syncPath(dirname(file)).catch(() => {});
 }
 
 /** A hidden name beside `path`, of nobody else: for what takes its final name once it is complete. */
