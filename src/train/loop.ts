@@ -3,6 +3,7 @@ import type { EngineModel, StepResult } from '../native.js';
 import { isCancelled } from '../util/cancel.js';
 import { epochOrder, type LabelledBatch, type TokenizedExamples } from './batches.js';
 import { NO_SUMS, type Sums, type TrainState } from './checkpoint.js';
+import { isOutOfMemory } from './limits.js';
 import { isLost, type RunFolder } from './run-folder.js';
 import { learningRateScale, type Schedule } from './schedule.js';
 import { score } from './score.js';
@@ -126,7 +127,7 @@ async function takeStep(
     } catch (error) {
       // A step that was refused has left no trace, so that it can be taken again.
       const papers = Math.min(state.microBatch, batch.labels.length);
-      if (!(error instanceof ArxivNativeError) || error.code !== 'OUT_OF_MEMORY' || papers === 1) throw error;
+      if (!isOutOfMemory(error) || papers === 1) throw error;
       state.microBatch = Math.ceil(papers / 2);
       onProgress?.({ type: 'memory', step: state.steps + 1, microBatch: state.microBatch });
     }

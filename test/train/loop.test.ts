@@ -262,6 +262,20 @@ describe('the epoch loop', () => {
     expect(model.steps.map(({ microBatch }) => microBatch)).toEqual([3, 2, 1]);
   });
 
+  it('validates in smaller parts when memory does not suffice', async () => {
+    const options = setUp([3]);
+    const { onPredict } = model;
+    const sizes: number[] = [];
+    model.onPredict = papers => {
+      sizes.push(papers);
+      if (papers > 3) throw new ArxivNativeError('OUT_OF_MEMORY', 'out of memory');
+      return onPredict(papers);
+    };
+    await runEpochs(options, {});
+    expect(sizes).toEqual([4, 2, 2]);
+    expect(options.state.best?.validation.papers).toBe(4);
+  });
+
   it('when stopped in the first epoch writes a checkpoint of the last step', async () => {
     const options = setUp([4, 4]);
     const { interrupted } = await runEpochs(options, { signal: stopAfter(model, 2) });

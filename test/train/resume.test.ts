@@ -13,6 +13,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { seedsSummary } from '../../src/cli/train-display.js';
 import { ArxivNativeError } from '../../src/errors.js';
 import { WEIGHTS } from '../../src/model/saved-model.js';
 import type { ModelOptions } from '../../src/native.js';
@@ -352,7 +353,8 @@ describe('seeds', () => {
     trainSeeds({ data, out, recipe: 'demo', epochs: 1, batchSize: 4, ...over }, n);
 
   it('give a model each, on the same splits, with mean and deviation', async () => {
-    const { models, figures } = await seeds({ seed: 5 });
+    const result = await seeds({ seed: 5 });
+    const { models, figures } = result;
     expect(models.map(({ folder }) => folder)).toEqual([5, 6, 7].map(seed => join(out, `seed-${seed}`)));
     expect(new Set(models.map(({ training }) => training.data.fingerprint)).size).toBe(1);
     const values = models.map(({ training }) => training.test!.accuracy);
@@ -363,6 +365,9 @@ describe('seeds', () => {
     expect(figures!.accuracy.deviation).toBeCloseTo(deviation, 12);
     expect(Object.keys(figures!.recall)).toEqual(['cs.AI', 'cs.CL']);
     expect(JSON.parse(readFileSync(join(out, 'seeds.json'), 'utf8')).figures).toEqual(figures);
+    expect(seedsSummary(result)).toMatch(
+      /over 3 seeds \(5, 6, 7\):\n +mean +deviation +least +most\naccuracy +\d.*\ncs\.AI recall +\d/s,
+    );
   });
 
   it('go on with those that are missing', async () => {
