@@ -20,7 +20,7 @@ const best = (epoch: number) => `best-${epoch}.safetensors`;
 
 /** Every name that a run's folder can hold. */
 const OURS =
-  /^(run\.(lock|holder)|model|metrics\.jsonl|checkpoint\.safetensors(\.part)?|best-\d+\.safetensors(\.part)?)$/;
+  /^(run\.(lock|holder(\.part)?)|model|metrics\.jsonl|checkpoint\.safetensors(\.part)?|best-\d+\.safetensors(\.part)?)$/;
 
 interface RunOptions {
   /** Go on where a run of the same identity was left, or begin. */

@@ -1,5 +1,6 @@
-import { execFileSync } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, utimesSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -46,6 +47,33 @@ it('stops waiting on its signal', async () => {
     });
     await expect(waiting).rejects.toMatchObject({ code: 'CANCELLED' });
   });
+});
+
+it('whose holder was killed before it left its name is waited for until it is old, not refused', async () => {
+  mkdirSync(`${path}.lock`, { recursive: true });
+  const almostOld = Date.now() / 1000 - 28;
+  utimesSync(`${path}.lock`, almostOld, almostOld);
+  const onWait = () => {
+    throw new Error('refused');
+  };
+  expect(await withLock(path, async () => 'done', { named: true, onWait })).toBe('done');
+});
+
+it('whose holder was killed is taken over at once, and refused while it lives', async () => {
+  const onWait = () => {
+    throw new Error('refused');
+  };
+  const module = pathToFileURL(join(root, 'dist/util/lock.js')).href;
+  const script = `
+    import { withLock } from ${JSON.stringify(module)};
+    await withLock(${JSON.stringify(path)}, () => new Promise(() => setInterval(() => {}, 1000)), { named: true });`;
+  const child = spawn(process.execPath, ['--input-type=module', '-e', script]);
+  while (!existsSync(`${path}.holder`)) await sleep(10);
+  await expect(withLock(path, async () => {}, { named: true, onWait })).rejects.toThrow('refused');
+  child.kill('SIGKILL');
+  await once(child, 'close');
+  expect(await withLock(path, async () => 'done', { named: true, onWait })).toBe('done');
+  expect(existsSync(`${path}.holder`)).toBe(false);
 });
 
 it('whose folder is gone is an error of the work, in a download too, and not the end of the process', async () => {
