@@ -1,5 +1,29 @@
+export {
+  type FetchHooks,
+  type FetchProgress,
+  type FetchSummary,
+  fetchPapers,
+} from './data/arxiv/fetch.js';
+export type { CategoryCount } from './data/arxiv/newest.js';
+export type { FetchOptions } from './data/arxiv/options.js';
+export {
+  type ImportHooks,
+  type ImportOptions,
+  type ImportResult,
+  importPapers,
+} from './data/import.js';
+export type { Leaks } from './data/leaks.js';
+export type { PrepareOptions, PrepareRule } from './data/prepare-options.js';
+export { type PrepareFolderOptions, type PrepareResult, prepare } from './data/prepared-folder.js';
 export { ArxivNativeError, type ErrorCode } from './errors.js';
-export type { Averages, ClassMetrics, Metrics } from './evaluate/metrics.js';
+export {
+  type DescribeEvent,
+  type DescribeHooks,
+  type DescribeOptions,
+  type Description,
+  describe,
+} from './evaluate/describe.js';
+export type { Averages, CategoryMetrics, ClassMetrics, CountMetrics, Metrics } from './evaluate/metrics.js';
 export type { Precision } from './native.js';
 export {
   type LoadOptions,

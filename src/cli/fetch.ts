@@ -21,8 +21,9 @@ The newest papers of each category, by the time of their first submission (GMT),
 were cross-listed to a category in the same time come along and are kept.
 
 What arrives is kept beside the output (.papers.jsonl.fetch): after Ctrl-C, a kill or a failure the same command goes on
-from there. arXiv is asked for one page every three seconds, as its terms of use want it. ARXIV_API_ENDPOINT and
-ARXIV_OAI_ENDPOINT name mirrors, which --pause may ask faster.`;
+from there, with another --page-size too, which helps where one page fails again and again. arXiv is asked for one
+page every three seconds, as its terms of use want it; ARXIV_API_ENDPOINT and ARXIV_OAI_ENDPOINT name mirrors, which
+--pause may ask faster.`;
 
 export function register(program: Command): void {
   program

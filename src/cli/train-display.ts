@@ -1,3 +1,4 @@
+import { describeLeaks } from '../data/leaks.js';
 import type { Metrics } from '../evaluate/metrics.js';
 import type { SeedsResult, Spread } from '../train/seeds.js';
 import type { TrainEvent, TrainingRecord, TrainPlan, TrainResult } from '../train/types.js';
@@ -8,15 +9,18 @@ import { table } from './table.js';
 /** Shows a training on standard error as it goes. */
 export class TrainDisplay {
   private progress: Progress | undefined;
-  private downloading: string | undefined;
+  private transfer: string | undefined;
   private plan: TrainPlan | undefined;
   private step = 0;
   private details = '';
 
   show(event: TrainEvent): void {
     switch (event.type) {
+      case 'reading':
+        this.showTransfer(`reading ${event.source}`, event);
+        break;
       case 'download':
-        this.showDownload(event);
+        this.showTransfer(event.file, event);
         break;
       case 'plan':
         this.stop();
@@ -69,11 +73,11 @@ export class TrainDisplay {
     this.progress = undefined;
   }
 
-  private showDownload({ file, received, total }: Extract<TrainEvent, { type: 'download' }>): void {
-    if (file !== this.downloading) {
+  private showTransfer(title: string, { received, total }: { received: number; total: number }): void {
+    if (title !== this.transfer) {
       this.stop();
-      this.downloading = file;
-      this.progress = new Progress(file, { unit: 'bytes', ...(total > 0 && { total }) });
+      this.transfer = title;
+      this.progress = new Progress(title, { unit: 'bytes', ...(total > 0 && { total }) });
     }
     this.progress?.update(received);
   }
@@ -159,7 +163,7 @@ function metricsTable({ perClass, accuracy, macro, weighted, papers }: Metrics):
 
 function describePlan(plan: TrainPlan): string {
   const { recipe, encoder, data, device, precision, threads, parameters, schedule, frozenLayers } = plan;
-  const { labels, splits, duplicates } = data;
+  const { labels, splits, duplicates, withdrawn, empty, leaks } = data;
   const total = (counts: number[]) => String(counts.reduce((sum, count) => sum + count, 0));
   const { train, validation, test } = splits;
   return [
@@ -168,7 +172,8 @@ function describePlan(plan: TrainPlan): string {
       ...labels.map((label, k) => [label, ...[train, validation, test].map(split => String(split[k]))]),
       ['papers', ...[train, validation, test].map(total)],
     ]),
-    `${data.source}: ${counted(duplicates, 'duplicate')} left out`,
+    `${data.source}: ${counted(duplicates, 'duplicate')} left out${withdrawn > 0 ? `, ${withdrawn} withdrawn` : ''}${empty > 0 ? `, ${empty} without title or abstract` : ''}`,
+    ...(leaks.contradictingRows + leaks.crossingPapers > 0 ? [describeLeaks(leaks)] : []),
     `recipe ${recipe.name}, encoder ${encoder.id}${encoder.revision === undefined ? '' : `@${encoder.revision}`}, ${frozenLayers} of ${counted(encoder.layers, 'layer')} frozen`,
     `${(parameters.total / 1e6).toFixed(1)} M parameters, ${(parameters.trainable / 1e6).toFixed(1)} M of them trained; at most ${counted(recipe.resolved.epochs, 'epoch')}, ${counted(schedule.steps, 'step')}`,
     `${device}, ${precision}, ${counted(threads, 'thread')}, seed ${plan.seed}`,

@@ -12,12 +12,14 @@ Examples:
   $ arxiv-native train --data papers.jsonl                     (the model goes to runs/v5.0)
   $ arxiv-native train --data papers.csv.gz --out my-model --recipe v5.1 --encoder ./minilm --epochs 4
   $ arxiv-native train --data topics.csv --out topics --class-weights balanced   (labels of your own)
+  $ arxiv-native train --data topics.csv --out topics --label-column topic
   $ arxiv-native train --data splits/ --out my-model --recipe my-recipe.json --device cuda:1
   $ arxiv-native train --data splits/ --out my-model --resume  (goes on, or begins)
   $ arxiv-native train --data splits/ --out my-models --seeds 5
 
 Papers are JSON lines or CSV with title, abstract and category (or categories, the first one counts); a "split"
-column, or a folder with train.jsonl, validation.jsonl and test.jsonl, decides the splits, otherwise the seed does.
+column, or a folder with train.jsonl, validation.jsonl and test.jsonl, decides the splits, otherwise the seed does. A
+file is prepared as by \`arxiv-native prepare\` without options; prepare it there for other labels and splits.
 Until a training is complete it lives in OUT.training: after a crash, a kill or Ctrl-C the same command with --resume
 goes on from its last checkpoint, on a CPU bit for bit. Ctrl-C stops after the running step, writes a checkpoint and
 saves the best model so far; a second Ctrl-C ends at once. When memory does not suffice for a step, it and all that
@@ -31,6 +33,7 @@ export function register(program: Command): void {
       '--data <path>',
       'labelled papers: .jsonl or .csv (.gz of either), or a folder with splits',
     )
+    .option('--label-column <name>', 'the field that holds the label, if it is not the category')
     .option('--out <folder>', 'where the model will be written (default: runs/RECIPE)')
     .option('--recipe <recipe>', 'a recipe by name, or the path of a JSON file', 'v5.0')
     .option('--encoder <encoder>', 'a Hugging Face Hub id, or a folder (default: what the recipe says)')

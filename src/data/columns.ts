@@ -1,5 +1,5 @@
 import { ArxivNativeError } from '../errors.js';
-import { didYouMean } from '../util/options.js';
+import { didYouMean, show } from '../util/options.js';
 
 /** What a column may be taken for: the fields of a paper. */
 const TARGETS = [
@@ -45,7 +45,10 @@ export function parseColumns(text: string): Record<string, string> {
 }
 
 /** @throws BAD_OPTION for a field that papers do not have, naming the nearest, and a column that is no name */
-export function checkColumns(columns: Record<string, unknown>): asserts columns is Columns {
+export function checkColumns(columns: unknown): asserts columns is Columns {
+  if (columns === null || typeof columns !== 'object') {
+    throw new ArxivNativeError('BAD_OPTION', `"columns" must be an object, not ${show(columns)}`);
+  }
   for (const [target, column] of Object.entries(columns)) {
     if (!(TARGETS as readonly string[]).includes(target)) {
       throw new ArxivNativeError('BAD_OPTION', `papers have no "${target}" that a column could hold`, {

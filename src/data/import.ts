@@ -8,7 +8,7 @@ import { checkOutput, writeLines } from '../util/output.js';
 import { type Columns, checkColumns } from './columns.js';
 import { type FilterOptions, PaperFilter } from './filter.js';
 import { paperRecord } from './paper.js';
-import { FORMATS, type Format, readPapers } from './read.js';
+import { FORMATS, type Format, type ReadOptions, readPapers } from './read.js';
 import { locate } from './zip.js';
 
 export interface ImportOptions extends FilterOptions {
@@ -91,43 +91,44 @@ export async function importPapers(
   const total = sizes.includes(undefined) ? 0 : sizes.reduce<number>((sum, size) => sum + size!, 0);
   const counts = { read: 0, kept: 0, errors: 0 };
   const goOn = () => throwIfCancelled(signal, `importing ${files.join(', ')}`);
+  let done = 0;
+  const report = (bytes: number) => {
+    done = bytes;
+    onProgress?.({ done, total });
+  };
+  const reading: ReadOptions = {
+    labelled: labelColumn !== undefined,
+    labelColumn,
+    // Those without any text are for prepare to count.
+    mayBeEmpty: true,
+    format,
+    columns,
+    input,
+    onBytes: bytes => report(done + bytes),
+    // Columns may hold the categories elsewhere.
+    ...(columns === undefined && {
+      skipLine: line => {
+        goOn();
+        const skipped = filter.skips(line);
+        if (skipped) counts.read++;
+        return skipped;
+      },
+    }),
+    ...(onError === 'skip' && {
+      onError: error => {
+        goOn();
+        counts.read++;
+        counts.errors++;
+        onSkip?.(error);
+      },
+    }),
+  };
 
   async function* lines(): AsyncGenerator<string> {
     let batch = '';
-    let before = 0;
+    let end = 0;
     for (const [i, file] of files.entries()) {
-      let done = 0;
-      const papers = readPapers(file, {
-        labelled: labelColumn !== undefined,
-        labelColumn,
-        // Those without any text are for prepare to count.
-        mayBeEmpty: true,
-        format,
-        columns,
-        input,
-        onBytes: bytes => {
-          done += bytes;
-          onProgress?.({ done: before + done, total });
-        },
-        // Columns may hold the categories elsewhere.
-        ...(columns === undefined && {
-          skipLine: line => {
-            goOn();
-            const skipped = filter.skips(line);
-            if (skipped) counts.read++;
-            return skipped;
-          },
-        }),
-        ...(onError === 'skip' && {
-          onError: error => {
-            goOn();
-            counts.read++;
-            counts.errors++;
-            onSkip?.(error);
-          },
-        }),
-      });
-      for await (const paper of papers) {
+      for await (const paper of readPapers(file, reading)) {
         goOn();
         counts.read++;
         if (!filter.keeps(paper)) continue;
@@ -137,9 +138,9 @@ export async function importPapers(
         yield batch;
         batch = '';
       }
+      end += sizes[i] ?? 0;
       // An archive is not read to its last byte.
-      before += sizes[i] ?? done;
-      onProgress?.({ done: before, total });
+      if (total > 0 && done !== end) report(end);
     }
     if (counts.kept === 0) throw nothingKept(files, counts, filter);
     yield batch;
@@ -157,9 +158,11 @@ export async function importPapers(
     if (files.includes('-')) close();
     signal?.removeEventListener('abort', close);
   }
-  const { leftOut, kept: categories } = filter;
+  const { leftOut } = filter;
+  const warnings = [...filter.unseen()].map(([name, hint]) => `no paper carries "${name}". ${hint}`.trim());
+  const categories = Object.fromEntries(filter.kept);
   const seconds = (performance.now() - startedAt) / 1000;
-  return { output, ...counts, leftOut, categories, warnings: filter.warnings(), seconds };
+  return { output, ...counts, leftOut, categories, warnings, seconds };
 }
 
 /** The columns, once the options are known to be ones. */
@@ -208,10 +211,10 @@ function nothingKept(
     [errors, 'bad'],
   ] as const;
   const found = reasons.filter(([count]) => count > 0).map(([count, what]) => `${grouped(count)} ${what}`);
-  const remedy = otherCategories > 0 ? filter.warnings()[0] : undefined;
+  const [remedy] = filter.unseen().values();
   return new ArxivNativeError(
     'BAD_INPUT',
     `${files.join(', ')}: none of ${grouped(read)} papers is kept: ${found.join(', ')}`,
-    remedy === undefined ? {} : { remedy },
+    remedy ? { remedy } : {},
   );
 }

@@ -98,6 +98,8 @@ function staging({ force, replaces, place }: SavingOptions): StagingOptions {
   return {
     replace: force || replaces !== undefined,
     isOurs: force ? isSavedModel : isReplaceable,
+    what: 'a model that was trained here',
+    name: 'model',
     ...(place !== undefined && { place }),
   };
 }

@@ -1,4 +1,5 @@
 import { basename } from 'node:path';
+import { describeLeaks } from '../data/leaks.js';
 import type { Metrics } from '../evaluate/metrics.js';
 import { counted, percent } from '../util/format.js';
 import { formatDuration } from '../util/progress.js';
@@ -27,7 +28,8 @@ export function modelCard(training: TrainingRecord): string {
     ...(training.validation === undefined ? [] : results('Validation', training.validation)),
     training.test === undefined && training.validation === undefined ? 'None: no epoch was completed.' : '',
     '## Training data',
-    `\`${basename(data.source)}\`, fingerprint \`${data.fingerprint}\`; ${counted(data.duplicates, 'duplicate')} left out.`,
+    `\`${basename(data.source)}\`, fingerprint \`${data.fingerprint}\`; labels: ${data.rule.labels}, split: ${data.rule.split}; ${counted(data.duplicates, 'duplicate')} left out.`,
+    ...(data.leaks.contradictingRows + data.leaks.crossingPapers === 0 ? [] : [describeLeaks(data.leaks)]),
     table(
       ['category', 'train', 'validation', 'test'],
       labels.map((label, k) => [
@@ -69,8 +71,11 @@ function results(split: string, metrics: Metrics): string[] {
   ];
 }
 
-function warnings({ encoder, interrupted, test }: TrainingRecord): string[] {
+function warnings({ encoder, interrupted, test, data }: TrainingRecord): string[] {
   return [
+    ...(data.leaks.seenTestRows > 0
+      ? ['**Papers of the test stand in the training data too: its figures are too good.**']
+      : []),
     ...(encoder.random
       ? [
           '**Its encoder began with random weights and has read only these papers: its accuracy means nothing.**',

@@ -6,6 +6,7 @@ import type { TrainOptions } from './types.js';
 /** What stands in for a recipe's key is held against the recipes' schema. */
 const TYPES: OptionTypes<TrainOptions> = {
   data: 'string',
+  labelColumn: 'string',
   out: 'string',
   recipe: 'any',
   encoder: 'any',

@@ -177,9 +177,14 @@ async function prepare(
   const threads = options.threads ?? availableParallelism();
   const deterministic = options.deterministic ?? false;
   const { device, precision } = resolveDevice(options.device ?? 'auto', options.precision ?? 'auto', addon);
-  const data = await loadDataset(options.data, { seed: options.splitSeed ?? seed });
+  const { labelColumn } = options;
+  const data = await loadDataset(
+    options.data,
+    { seed: options.splitSeed ?? seed, labelColumn },
+    { signal, onProgress: progress => onProgress?.({ type: 'reading', ...progress }) },
+  );
   throwIfAborted({ signal });
-  const { train, validation, test, duplicates } = data.counts;
+  const { train, validation, test, duplicates, withdrawn, empty } = data.counts;
   // Before the encoder, which may have to be fetched.
   const weights = classWeights(recipe.classWeights, data.labels, train);
   const encoder = await prepareEncoder(recipe, data.train, {
@@ -204,7 +209,11 @@ async function prepare(
       source: data.source,
       fingerprint: data.fingerprint,
       labels: data.labels,
+      rule: data.rule,
       duplicates,
+      withdrawn,
+      empty,
+      leaks: data.leaks,
       splits: { train, validation, test },
     },
     device,

@@ -1,10 +1,15 @@
+import type { Leaks } from '../data/leaks.js';
+import type { PrepareRule } from '../data/prepare-options.js';
+import type { ReadProgress } from '../data/rows.js';
 import type { Metrics } from '../evaluate/metrics.js';
 import type { Precision } from '../native.js';
 import type { Recipe, RecipeOverrides, RecipeSource } from './recipe.js';
 
 export interface TrainOptions extends Omit<RecipeOverrides, 'batchSize'> {
-  /** A file of labelled papers (.jsonl, .csv, .gz of either), or a folder with train, validation and test.jsonl. */
+  /** A file of labelled papers (.jsonl, .csv, .gz or .zip of either), or a folder with train, validation and test.jsonl. */
   data: string;
+  /** The field that holds the label, where `data` was not prepared before; the first category if absent. */
+  labelColumn?: string | undefined;
   /** The folder that will hold the model; `runs/` and the recipe's name if absent. */
   out?: string | undefined;
   /** A recipe's name, the path of one, or one as an object; `v5.0` if absent. */
@@ -51,6 +56,7 @@ export interface TrainHooks {
 }
 
 export type TrainEvent =
+  | ({ type: 'reading' } & ReadProgress)
   | { type: 'download'; file: string; received: number; total: number }
   /** Of several seeds, this one is trained next. */
   | { type: 'seed'; seed: number; number: number; count: number }
@@ -76,8 +82,16 @@ export interface TrainPlan {
     source: string;
     fingerprint: string;
     labels: string[];
+    /** How the papers were labelled and split. */
+    rule: PrepareRule;
     /** Papers left out because another has the same id or title. */
     duplicates: number;
+    /** Papers left out because they say of themselves that they were withdrawn. */
+    withdrawn: number;
+    /** Papers left out because title or abstract is missing. */
+    empty: number;
+    /** How far the data contradicts itself, and its test papers were seen in training. */
+    leaks: Leaks;
     /** Papers by split and class index. */
     splits: Record<'train' | 'validation' | 'test', number[]>;
   };

@@ -92,6 +92,10 @@ export interface StagingOptions {
   replace: boolean;
   /** Whether a folder is of the kind that is written here, so that no other is ever replaced. */
   isOurs: (folder: string) => Promise<boolean>;
+  /** What is written, as in "it is not …": `a model that was trained here`. */
+  what: string;
+  /** How such a folder may be named. */
+  name: string;
   /** Where the folder is filled, on the same disk, anew; under a hidden name beside the final one if absent. */
   place?: string;
 }
@@ -148,7 +152,7 @@ export class StagedFolder {
 
   /**
    * Flushes every file and gives the folder its final name. If something appeared there meanwhile that may not be
-   * replaced, the folder takes the next free name instead (`model-2`) and BAD_OPTION is thrown, which says so.
+   * replaced, the folder takes the next free name instead (`NAME-2`) and BAD_OPTION is thrown, which says so.
    */
   async commit(): Promise<void> {
     const aside = beside(this.target) + ASIDE;
@@ -249,16 +253,16 @@ async function refuseOccupied(folder: string, options: StagingOptions, restored:
   }
   if (names.length > 0) {
     if (!options.replace) throw existsAlready(folder, restored);
-    if (!(await options.isOurs(folder))) throw notOurs(folder, names);
+    if (!(await options.isOurs(folder))) throw notOurs(folder, names, options.what);
   }
-  refuseFixture(folder);
+  refuseFixture(folder, options.name);
 }
 
 /**
  * What is to be replaced must let itself be renamed, which a mount point does not: better known before the work.
  * Without an await, as `exchange`.
  */
-function refuseFixture(folder: string): void {
+function refuseFixture(folder: string, name: string): void {
   const aside = beside(folder);
   try {
     renameSync(folder, aside);
@@ -266,7 +270,7 @@ function refuseFixture(folder: string): void {
   } catch (error) {
     const { message } = fileError(error, `replacing ${folder}`);
     throw new ArxivNativeError('IO', message, {
-      remedy: `Use --out ${join(folder, 'model')}.`,
+      remedy: `Use --out ${join(folder, name)}.`,
       cause: error,
     });
   }
@@ -279,12 +283,12 @@ function existsAlready(folder: string, restored: boolean): ArxivNativeError {
   });
 }
 
-function notOurs(folder: string, names: string[]): ArxivNativeError {
+function notOurs(folder: string, names: string[], what: string): ArxivNativeError {
   const shown = names.sort().slice(0, 5).join(', ');
   const found = names.length > 5 ? `${shown}, …` : shown;
   return new ArxivNativeError(
     'BAD_OPTION',
-    `${folder} is not a model that was trained here, so it is not replaced: it holds ${found}`,
+    `${folder} is not ${what}, so it is not replaced: it holds ${found}`,
     { remedy: 'Choose another folder with --out.' },
   );
 }

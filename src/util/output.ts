@@ -1,4 +1,4 @@
-import { createWriteStream } from 'node:fs';
+import { createWriteStream, rmSync } from 'node:fs';
 import { open, realpath, rename, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { pipeline } from 'node:stream/promises';
@@ -30,7 +30,7 @@ export async function checkOutput(
   }
   if (found && !found.isFile()) {
     throw new ArxivNativeError('BAD_OPTION', `${path} is not a file that can be replaced`, {
-      remedy: 'Name a new file, or leave --output out to write to standard output.',
+      remedy: 'Name a new file.',
     });
   }
   if (found && !force) {
@@ -65,6 +65,9 @@ export async function writeLines(
   await checkOutput(path, { force });
   const target = await targetOf(path);
   const part = beside(target);
+  // A second Ctrl-C ends the process at once.
+  const removeAtExit = () => rmSync(part, { force: true });
+  process.on('exit', removeAtExit);
   try {
     await pipeline(lines, createWriteStream(part, { flags: 'wx', flush: true }), signal ? { signal } : {});
     await rename(part, target);
@@ -72,5 +75,7 @@ export async function writeLines(
   } catch (error) {
     await rm(part, { force: true }).catch(() => {});
     throw (error as NodeJS.ErrnoException).syscall ? fileError(error, `writing ${path}`) : error;
+  } finally {
+    process.off('exit', removeAtExit);
   }
 }

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
-import { type ArxivServer, arxivServer, someRecords } from '../data/arxiv-server.js';
+import { type ArxivServer, arxivServer, someRecords } from '../data/arxiv/server.js';
 import { type CliResult, compiled, finished, launcher } from '../support/cli.js';
 
 let folder: string;

@@ -232,9 +232,9 @@ describe('what is no file of papers', () => {
     ['blank lines', '\n \n', 'p.jsonl: there are no papers in it'],
     ['a lone byte order mark', '\uFEFF', 'p.jsonl: empty; there are no papers in it'],
     [
-      'a zip',
-      Buffer.from('504b030414', 'hex'),
-      'p.jsonl: a zip archive; expected JSON lines or CSV, plain or gzip',
+      'zstd',
+      Buffer.from('28b52ffd04', 'hex'),
+      'p.jsonl: zstd-compressed; expected JSON lines or CSV, plain or gzip',
     ],
     [
       'UTF-16 with a mark',

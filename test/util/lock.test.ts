@@ -1,8 +1,7 @@
-import { execFileSync, spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { existsSync, mkdirSync, mkdtempSync, rmSync, utimesSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, utimesSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
 import { afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
@@ -59,23 +58,6 @@ it('whose holder was killed before it left its name is waited for until it is ol
   expect(await withLock(path, async () => 'done', { named: true, onWait })).toBe('done');
 });
 
-it('whose holder was killed is taken over at once, and refused while it lives', async () => {
-  const onWait = () => {
-    throw new Error('refused');
-  };
-  const module = pathToFileURL(join(root, 'dist/util/lock.js')).href;
-  const script = `
-    import { withLock } from ${JSON.stringify(module)};
-    await withLock(${JSON.stringify(path)}, () => new Promise(() => setInterval(() => {}, 1000)), { named: true });`;
-  const child = spawn(process.execPath, ['--input-type=module', '-e', script]);
-  while (!existsSync(`${path}.holder`)) await sleep(10);
-  await expect(withLock(path, async () => {}, { named: true, onWait })).rejects.toThrow('refused');
-  child.kill('SIGKILL');
-  await once(child, 'close');
-  expect(await withLock(path, async () => 'done', { named: true, onWait })).toBe('done');
-  expect(existsSync(`${path}.holder`)).toBe(false);
-});
-
 it('whose folder is gone is an error of the work, in a download too, and not the end of the process', async () => {
   const server = await listen((_request, response) => {
     response.writeHead(200, { 'content-length': 1000 });
@@ -109,4 +91,31 @@ it('leaves a file beyond the limit an error that can be reported', () => {
   const program = 'ulimit -f 8; exec "$0" --input-type=module -e "$1"';
   const said = execFileSync('sh', ['-c', program, process.execPath, script], { encoding: 'utf8' });
   expect(said).toBe('EFBIG\n');
+});
+
+it('of a process that was killed is taken over at once where it was named', async () => {
+  const module = pathToFileURL(join(root, 'dist/util/lock.js')).href;
+  const script = `
+    import { withLock } from ${JSON.stringify(module)};
+    await withLock(${JSON.stringify(path)}, async () => process.kill(process.pid, 'SIGKILL'), { named: true });`;
+  const run = () => execFileSync(process.execPath, ['--input-type=module', '-e', script]);
+  expect(run).toThrow(expect.objectContaining({ signal: 'SIGKILL' }));
+  expect(existsSync(`${path}.lock`)).toBe(true);
+  const startedAt = performance.now();
+  await withLock(path, async () => {}, { named: true });
+  expect(performance.now() - startedAt).toBeLessThan(5000);
+  expect(readdirSync(dirname(path))).toEqual([]);
+});
+
+it('of a living process is not taken over', async () => {
+  await withLock(
+    path,
+    async () => {
+      const onWait = () => {
+        throw new Error('it is taken');
+      };
+      await expect(withLock(path, async () => {}, { named: true, onWait })).rejects.toThrow('it is taken');
+    },
+    { named: true },
+  );
 });

@@ -11,13 +11,13 @@ const MOST_RESULTS = 30_000;
 interface ApiPage extends Page {
   /** How many papers match the query in all. */
   total: number;
-  /** When the oldest paper of the page was submitted. */
+  /** When the last paper of the page, its oldest, was submitted. */
   oldest?: string | undefined;
 }
 
 /**
  * The papers of a category by arXiv's query API, the newest first, page after page until no more are wanted. Beyond the
- * 30,000 results that one query may have, the next asks for what is older than the oldest paper seen.
+ * 30,000 results that one query may have, the next asks for what is as old as the last paper, or older.
  */
 export async function* apiPages(
   category: string,
@@ -38,7 +38,7 @@ export async function* apiPages(
       total = page.total;
       // Whoever gives a paper twice may leave out another: an overlap costs less than a gap.
       start += page.entries;
-      if (page.oldest !== undefined && page.oldest < oldest) oldest = page.oldest;
+      oldest = page.oldest ?? oldest;
     } while (start < total && start < most);
     if (start >= total) return;
     const next = minuteAfter(oldest);
@@ -79,17 +79,15 @@ function parsePage(text: string, start: number, window: Window): ApiPage {
   refuseError(entries[0]);
   const total = textOf(feed, 'totalResults').trim();
   if (!/^\d+$/.test(total)) throw new IncompleteAnswer('the answer does not say how many results there are');
-  if (entries.length === 0 && start < Number(total)) {
+  // Also where fewer are said to be than came before: a search that failed answers that there is nothing.
+  if (entries.length === 0 && start !== Number(total)) {
     throw new IncompleteAnswer(`an empty page after ${start} of ${total} results`);
   }
   const papers = entries.map(toPaper);
   return {
     ...pageOf(papers, paper => isWithinWindow(paper, window)),
     total: Number(total),
-    oldest: papers
-      .flatMap(paper => paper?.published ?? [])
-      .sort()
-      .at(0),
+    oldest: papers.findLast(paper => paper !== undefined)?.published,
   };
 }
 

@@ -99,8 +99,11 @@ class Fetch {
     this.client = new Client({
       pauseMs: manners.pauseMs,
       signal: hooks.signal,
-      onRetry: ({ reason, delayMs }) =>
-        hooks.onNote?.(`${reason}; again in ${formatDuration(Math.ceil(delayMs / 1000))}`),
+      onRetry: ({ reason, delayMs }) => {
+        // The whole query would fill three lines of a terminal.
+        const said = reason.replace(/\?\S+/, '');
+        hooks.onNote?.(`${said}; again in ${formatDuration(Math.ceil(delayMs / 1000))}`);
+      },
     });
   }
 
@@ -149,13 +152,14 @@ class Fetch {
     let live = false;
     const ask: Ask = async (key, url, parse) => {
       const name = `${category} ${key}`;
-      const known = await this.journal.next<Awaited<ReturnType<typeof parse>>>(name);
+      const next = () => this.journal.next<ReturnType<typeof parse>>(name);
+      const known = await next();
       if (known !== undefined) return known;
       live = true;
       show();
-      const page = await this.client.get(`fetching ${category}`, url, parse);
-      await this.journal.add(name, page);
-      return page;
+      await this.journal.add(name, await this.client.get(`fetching ${category}`, url, parse));
+      // Read back, the texts are no longer parts of the whole answer, which they would keep in memory.
+      return (await next())!;
     };
     for await (const page of this.pages(category, ask)) {
       this.newest.add(category, page.papers);

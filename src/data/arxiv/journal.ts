@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { createReadStream, existsSync } from 'node:fs';
-import { mkdir, rename, rm } from 'node:fs/promises';
+import { mkdir, readdir, rename, rm, rmdir } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { ArxivNativeError } from '../../errors.js';
@@ -14,6 +14,7 @@ import type { Page } from './page.js';
 const FORMAT = 1;
 const REQUEST = 'request.json';
 const DONE = 'done.json';
+const OWN = /^(request|done|page-\d{6})\.json(\.part)?$/;
 
 /**
  * The pages that have arrived, one file each, in a hidden folder beside the output. Each file is complete or absent.
@@ -21,7 +22,7 @@ const DONE = 'done.json';
  * by running again from its beginning.
  */
 export class Journal {
-  /** How many pages were given or added. */
+  /** How many pages were given. */
   private pages = 0;
 
   private constructor(
@@ -38,7 +39,7 @@ export class Journal {
 
   /** Whether all pages have arrived: the output may be there, and be ours. */
   static isComplete(output: string): boolean {
-    return existsSync(join(Journal.folderOf(output), DONE));
+    return [REQUEST, DONE].every(name => existsSync(join(Journal.folderOf(output), name)));
   }
 
   /** @throws BAD_OPTION where the journal is another request's, BAD_INPUT where it is damaged, IO */
@@ -49,7 +50,7 @@ export class Journal {
       const begun = `${new Date().toISOString().slice(0, 19)}Z`;
       const journal = new Journal(folder, begun, false);
       await journal.onDisk(async () => {
-        await rm(folder, { recursive: true, force: true });
+        await removeOwn(folder);
         await mkdir(folder);
         await syncPath(dirname(folder));
       });
@@ -84,13 +85,12 @@ export class Journal {
     } as unknown as P;
   }
 
-  /** Adds the page that `next` did not have. It is on the disk when this returns. */
+  /** Adds the page that `next` did not have, and gives next. It is on the disk when this returns. */
   async add(key: string, page: Page): Promise<void> {
     await this.write(pageName(this.pages + 1), {
       key,
       page: { ...page, papers: page.papers.map(paperRecord) },
     });
-    this.pages++;
   }
 
   /** Notes what the output will be, before it takes its name. */
@@ -112,7 +112,7 @@ export class Journal {
     await this.onDisk(async () => {
       // Without it, what else may stay for a kill in between means nothing.
       await rm(join(this.folder, REQUEST), { force: true });
-      await rm(this.folder, { recursive: true, force: true });
+      await removeOwn(this.folder);
     });
   }
 
@@ -134,6 +134,13 @@ export class Journal {
       throw fileError(error, `writing ${this.folder}`);
     });
   }
+}
+
+/** What somebody else has put there stays, and is an error that says so. */
+async function removeOwn(folder: string): Promise<void> {
+  const names = existsSync(folder) ? await readdir(folder) : [];
+  for (const name of names) if (OWN.test(name)) await rm(join(folder, name));
+  if (existsSync(folder)) await rmdir(folder);
 }
 
 function pageName(number: number): string {

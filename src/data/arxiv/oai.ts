@@ -6,6 +6,8 @@ import { oaiSet } from './categories.js';
 import { type Ask, arxivPaper, isWithinWindow, type Page, pageOf, type Window } from './page.js';
 import { attribute, child, children, type Element, parseXml, textOf } from './xml.js';
 
+/** The first day of a change that arXiv tells; those before it are all told as of that day. */
+const FIRST_CHANGE = '2005-09-16';
 /** How often in a row a list may begin anew because the server no longer knows its own token. */
 const MOST_RESTARTS = 3;
 
@@ -51,11 +53,12 @@ export async function* oaiPages(
 }
 
 function listUrl(endpoint: string, category: string, from: string, token: string | undefined): string {
+  const day = from.slice(0, 10);
   const url = new URL(endpoint);
   url.search = new URLSearchParams({
     verb: 'ListRecords',
     ...(token === undefined
-      ? { metadataPrefix: 'arXivRaw', set: oaiSet(category), from: from.slice(0, 10) }
+      ? { metadataPrefix: 'arXivRaw', set: oaiSet(category), from: day > FIRST_CHANGE ? day : FIRST_CHANGE }
       : { resumptionToken: token }),
   }).toString();
   return url.href;

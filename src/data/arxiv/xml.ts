@@ -1,4 +1,5 @@
 import { XMLParser } from 'fast-xml-parser';
+import { printable } from '../../util/format.js';
 import { IncompleteAnswer } from '../../util/http.js';
 
 /** Its children by name without prefix, its attributes by `@name`, its text as `#text`. */
@@ -26,7 +27,8 @@ export function parseXml(text: string, root: string): Element {
   try {
     document = parser.parse(text, true) as Element;
   } catch (error) {
-    throw new IncompleteAnswer(`the answer is no whole XML: ${(error as Error).message}`, { cause: error });
+    const reason = printable((error as Error).message);
+    throw new IncompleteAnswer(`the answer is no whole XML: ${reason}`, { cause: error });
   }
   const found = children(document, root)[0];
   if (found === undefined) throw new IncompleteAnswer(`the answer has no <${root}>`);

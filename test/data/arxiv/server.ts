@@ -1,7 +1,7 @@
 import type { ServerResponse } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { seededRandom } from '../../src/util/random.js';
-import { listen, type TestServer } from '../util/file-server.js';
+import { seededRandom } from '../../../src/util/random.js';
+import { listen, type TestServer } from '../../util/file-server.js';
 
 /** A paper as arXiv has it. */
 export interface ArxivRecord {
@@ -20,6 +20,7 @@ export interface ArxivRecord {
 /** What goes wrong with one request. */
 export type Fault =
   | 'empty'
+  | 'nothing'
   | 'truncated'
   | 'cut'
   | 'html'
@@ -119,6 +120,7 @@ function feed({ papers }: ArxivServer, query: URLSearchParams, fault: Fault | un
   const start = Number(query.get('start'));
   let page = found.slice(start, start + Number(query.get('max_results')));
   if (fault === 'empty') page = [];
+  if (fault === 'nothing') return atom(0, '');
   const entries = page.map(paper => entry(paper, fault === 'partial' && paper === page[0]));
   return atom(found.length, (fault === 'all twice' ? [...entries, ...entries] : entries).join(''));
 }
