@@ -17,6 +17,8 @@ import { seedsSummary } from '../../src/cli/train-display.js';
 import { ArxivNativeError } from '../../src/errors.js';
 import { WEIGHTS } from '../../src/model/saved-model.js';
 import type { ModelOptions } from '../../src/native.js';
+import { newState } from '../../src/train/checkpoint.js';
+import { RunFolder } from '../../src/train/run-folder.js';
 import type { TrainEvent, TrainingRecord, TrainOptions } from '../../src/train/types.js';
 import { FakeModel } from './fake-engine.js';
 
@@ -261,13 +263,24 @@ describe('a training that did not end', () => {
   });
 
   it('holds only the last checkpoint and the best weights', async () => {
-    await crash(8);
-    const names = readdirSync(training).sort();
-    expect(names).toEqual([
-      expect.stringMatching(/^best-[12]\.safetensors$/),
-      'checkpoint.safetensors',
-      'metrics.jsonl',
-    ]);
+    await run({ epochs: 1 });
+    const model = engine.created[0]!;
+    await RunFolder.use(`${out}-2`, { resume: false, force: false }, async folder => {
+      const weights = () =>
+        readdirSync(folder.path)
+          .filter(name => name.endsWith('.safetensors'))
+          .sort();
+      await folder.begin({});
+      await folder.saveBest(model, 1);
+      await folder.save(model, newState(4));
+      await folder.saveBest(model, 2);
+      // The checkpoint does not know of the new ones yet.
+      expect(weights()).toEqual(['best-1.safetensors', 'best-2.safetensors', 'checkpoint.safetensors']);
+      await folder.save(model, newState(4));
+      expect(weights()).toEqual(['best-2.safetensors', 'checkpoint.safetensors']);
+      await folder.done();
+    });
+    expect(readdirSync(folder)).toEqual(['model']);
   });
 
   it('is not gone on with where a file of it is missing or broken', async () => {
