@@ -24,6 +24,12 @@ export {
   describe,
 } from './evaluate/describe.js';
 export type { Averages, CategoryMetrics, ClassMetrics, CountMetrics, Metrics } from './evaluate/metrics.js';
+export {
+  type ImportCheckpointOptions,
+  type ImportCheckpointResult,
+  type ImportRecord,
+  importCheckpoint,
+} from './model/import-checkpoint.js';
 export type { Precision } from './native.js';
 export {
   type LoadOptions,

@@ -43,7 +43,16 @@ const USE = `
   }));
 })();`;
 
-const EXPORTED = ['ArxivNativeError', 'Predictor', 'train'];
+const EXPORTED = [
+  'ArxivNativeError',
+  'Predictor',
+  'describe',
+  'fetchPapers',
+  'importCheckpoint',
+  'importPapers',
+  'prepare',
+  'train',
+];
 
 function expectAnswers({ stdout, stderr, exitCode }: Awaited<ReturnType<typeof script>>): void {
   expect({ stderr, exitCode }).toEqual({ stderr: '', exitCode: 0 });

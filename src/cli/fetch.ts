@@ -1,8 +1,8 @@
-import { type Command, InvalidArgumentError, Option } from 'commander';
+import { type Command, Option } from 'commander';
 import type { FetchProgress, FetchSummary } from '../data/arxiv/fetch.js';
 import type { FetchOptions } from '../data/arxiv/options.js';
 import { counted, grouped } from '../util/format.js';
-import { positiveInteger } from './arguments.js';
+import { list, number, positiveInteger } from './arguments.js';
 import { interruptible } from './interrupt.js';
 import { table } from './table.js';
 
@@ -48,23 +48,10 @@ export function register(program: Command): void {
     .requiredOption('--output <file>', 'the JSON lines to write')
     .option('--force', 'replace the output file if it exists')
     .option('--page-size <n>', 'papers a request of the API, at most 2000 (default: 1000)', positiveInteger)
-    .option('--pause <seconds>', 'between an answer and the next request (default: 3)', seconds)
+    .option('--pause <seconds>', 'between an answer and the next request (default: 3)', number)
     .option('--json', 'one JSON document on standard output and nothing else there; errors too')
     .addHelpText('after', EXAMPLES)
     .action((flags: FetchFlags) => interruptible(signal => runFetch(flags, signal)));
-}
-
-function list(text: string): string[] {
-  return text
-    .split(',')
-    .map(each => each.trim())
-    .filter(each => each !== '');
-}
-
-function seconds(text: string): number {
-  const value = Number(text);
-  if (text.trim() === '' || !Number.isFinite(value)) throw new InvalidArgumentError('It must be a number.');
-  return value;
 }
 
 async function runFetch({ json = false, ...options }: FetchFlags, signal: AbortSignal): Promise<void> {

@@ -5,6 +5,7 @@ import { register as registerDescribe } from './describe.js';
 import { register as registerDoctor } from './doctor.js';
 import { register as registerFetch } from './fetch.js';
 import { register as registerImport } from './import.js';
+import { register as registerImportCheckpoint } from './import-checkpoint.js';
 import { register as registerPredict } from './predict.js';
 import { register as registerPrepare } from './prepare.js';
 import { fromCommander, reportError } from './report-error.js';
@@ -63,6 +64,7 @@ function buildProgram(): Command {
     registerPrepare,
     registerDescribe,
     registerTrain,
+    registerImportCheckpoint,
     registerPredict,
     registerDoctor,
     registerSetup,

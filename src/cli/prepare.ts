@@ -5,7 +5,7 @@ import { LABEL_RULES, SPLIT_RULES } from '../data/prepare-options.js';
 import type { PrepareFolderOptions, PrepareResult } from '../data/prepared-folder.js';
 import { grouped } from '../util/format.js';
 import { Stages } from '../util/progress.js';
-import { positiveInteger, wholeNumber } from './arguments.js';
+import { list, positiveInteger, wholeNumber } from './arguments.js';
 import { interruptible } from './interrupt.js';
 import { table } from './table.js';
 
@@ -58,10 +58,6 @@ export function register(program: Command): void {
     .option('--json', 'one JSON document on standard output and nothing else there; errors too')
     .addHelpText('after', EXAMPLES)
     .action((files: string[], flags: PrepareFlags) => interruptible(signal => run(files, flags, signal)));
-}
-
-function list(text: string): string[] {
-  return text.split(',').map(name => name.trim());
 }
 
 function numbers(text: string): number[] {

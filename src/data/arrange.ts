@@ -128,7 +128,7 @@ export function arrange(read: readonly Row[], options: ArrangeOptions): Arrangem
     validation: countByClass(parts.validation, labels),
     test: countByClass(parts.test, labels),
   };
-  const warnings = warningsAbout(labels, counts, rule);
+  const warnings = warningsAbout(labels, counts, countByClass(drawn, labels), rule);
   return {
     labels,
     rule: { ...rule, categories: classes },
@@ -267,7 +267,7 @@ function checkClasses(placed: readonly Placed[], origin: Origin, rule: PrepareRu
   return labels;
 }
 
-function countByClass(papers: readonly Paper[], labels: readonly string[]): number[] {
+function countByClass(papers: readonly { label: string }[], labels: readonly string[]): number[] {
   const index = new Map(labels.map((label, k) => [label, k]));
   const counts = labels.map(() => 0);
   for (const { label } of papers) counts[index.get(label)!]!++;
@@ -287,17 +287,21 @@ function countLabelChanges(
   }).length;
 }
 
-function warningsAbout(labels: readonly string[], counts: ArrangeCounts, rule: PrepareRule): string[] {
+/** @param drawn by class, synthetic papers aside */
+function warningsAbout(
+  labels: readonly string[],
+  counts: ArrangeCounts,
+  drawn: readonly number[],
+  { perClass }: PrepareRule,
+): string[] {
   const warnings: string[] = [];
   for (const part of SPLITS) {
     const missing = labels.filter((_, k) => counts[part][k] === 0);
     if (missing.length > 0) warnings.push(`${part} has no paper of ${missing.join(', ')}`);
   }
-  const { perClass } = rule;
   labels.forEach((label, k) => {
-    const rows = SPLITS.reduce((sum, part) => sum + counts[part][k]!, 0);
-    if (perClass !== undefined && rows < perClass) {
-      warnings.push(`${label} has ${counted(rows, 'paper')}, fewer than the ${perClass} asked for`);
+    if (perClass !== undefined && drawn[k]! < perClass) {
+      warnings.push(`${label} has ${counted(drawn[k]!, 'paper')}, fewer than the ${perClass} asked for`);
     }
   });
   return warnings;

@@ -1,5 +1,6 @@
 import { existsSync, statSync } from 'node:fs';
 import { ArxivNativeError } from '../errors.js';
+import { throwIfCancelled } from '../util/cancel.js';
 import { type Arrangement, arrange, refuseCrossing } from './arrange.js';
 import type { Leaks } from './leaks.js';
 import { baseId, hasOwnId, type Paper, SPLITS, type Split } from './paper.js';
@@ -67,8 +68,8 @@ export async function loadDataset(
       },
     );
   }
-  const record = await openPrepared(path);
-  const rows = await readParts(path, record === undefined ? labelColumn : undefined);
+  const record = await openPrepared(path, hooks.signal);
+  const rows = await readParts(path, record === undefined ? labelColumn : undefined, hooks);
   if (record === undefined) return takeAsItStands(path, rows, seed);
   if (labelColumn !== undefined) {
     throw new ArxivNativeError('BAD_OPTION', `${path} was prepared: its labels are chosen`, {
@@ -120,11 +121,16 @@ function toDataset(
 }
 
 /** All papers of a folder's three files, each with its side. */
-async function readParts(folder: string, labelColumn: string | undefined): Promise<Row[]> {
+async function readParts(
+  folder: string,
+  labelColumn: string | undefined,
+  { signal }: ReadHooks,
+): Promise<Row[]> {
   const rows: Row[] = [];
   for (const part of SPLITS) {
     const source = partFile(folder, part);
     for await (const paper of readPapers(source, { labelled: true, labelColumn })) {
+      throwIfCancelled(signal, `reading ${source}`);
       const stated = paper.split ?? part;
       if (stated !== part) {
         throw new ArxivNativeError(

@@ -95,11 +95,18 @@ function first(rows: readonly Row[]): Row {
   for (const row of rows) {
     const id = baseId(row.paper.id);
     const before = latest.get(id);
-    if (before === undefined || (row.paper.version ?? 0) > (before.paper.version ?? 0)) latest.set(id, row);
+    if (before === undefined || isNewer(row.paper, before.paper)) latest.set(id, row);
   }
   // Undated papers come last.
   const age = (row: Row) => `${row.paper.published ?? '~'}\n${rowKey(row)}`;
   return [...latest.values()].reduce((a, b) => (age(b) < age(a) ? b : a));
+}
+
+/** Of two rows of one id. Where versions and dates say nothing, label and words decide: the order must not. */
+function isNewer(a: Paper, b: Paper): boolean {
+  if (a.version !== b.version) return (a.version ?? 0) > (b.version ?? 0);
+  if (a.updated !== b.updated) return (a.updated ?? '') > (b.updated ?? '');
+  return `${a.label}\n${text(a)}` < `${b.label}\n${text(b)}`;
 }
 
 function withQueries(kept: Row, rows: readonly Row[]): Row {

@@ -3,7 +3,7 @@ import type { Readable } from 'node:stream';
 import { ArxivNativeError } from '../errors.js';
 import { throwIfCancelled } from '../util/cancel.js';
 import { grouped } from '../util/format.js';
-import { checkOptions, didYouMean, type OptionTypes } from '../util/options.js';
+import { checkChoice, checkOptions, type OptionTypes } from '../util/options.js';
 import { checkOutput, writeLines } from '../util/output.js';
 import { type Columns, checkColumns } from './columns.js';
 import { type FilterOptions, PaperFilter } from './filter.js';
@@ -177,18 +177,11 @@ function check(files: readonly string[], options: ImportOptions): Columns | unde
   checkOptions(options, OPTION_TYPES, 'importPapers');
   const { output, format, columns, onError } = options;
   if (output === undefined) throw new ArxivNativeError('BAD_OPTION', 'importPapers: no "output"');
-  oneOf('format', format, FORMATS);
-  oneOf('onError', onError, ['fail', 'skip']);
+  checkChoice('format', format, FORMATS, 'importPapers');
+  checkChoice('onError', onError, ['fail', 'skip'], 'importPapers');
   if (columns === undefined) return undefined;
   checkColumns(columns);
   return columns;
-}
-
-function oneOf(name: string, value: string | undefined, choices: readonly string[]): void {
-  if (value === undefined || choices.includes(value)) return;
-  throw new ArxivNativeError('BAD_OPTION', `importPapers: "${name}" cannot be ${JSON.stringify(value)}`, {
-    remedy: didYouMean(value, choices),
-  });
 }
 
 /** Bytes of a regular file; undefined for what has none that are known beforehand. */

@@ -1,5 +1,5 @@
 import { ArxivNativeError } from '../errors.js';
-import { checkOptions, didYouMean, type OptionTypes, show } from '../util/options.js';
+import { checkChoice, checkOptions, checkWhole, type OptionTypes, show } from '../util/options.js';
 
 /** How a paper comes to its label. */
 export const LABEL_RULES = ['primary', 'query'] as const;
@@ -61,10 +61,10 @@ export const PREPARE_TYPES: OptionTypes<PrepareOptions> = {
 export function checkPrepareOptions(options: PrepareOptions): void {
   checkOptions(options, PREPARE_TYPES, 'prepare');
   const { labels, labelColumn, categories, perClass, split, ratios, seed } = options;
-  oneOf('labels (--labels)', labels, LABEL_RULES);
-  oneOf('split (--split)', split, SPLIT_RULES);
-  wholeNumber('perClass (--per-class)', perClass, 1);
-  wholeNumber('seed (--seed)', seed, 0);
+  checkChoice('labels', labels, LABEL_RULES, 'prepare');
+  checkChoice('split', split, SPLIT_RULES, 'prepare');
+  checkWhole('perClass', perClass, 1, 'prepare');
+  checkWhole('seed', seed, 0, 'prepare');
   if (labels === 'query' && labelColumn !== undefined) {
     throw bad('labels: "query" labels by category, "labelColumn" by a column', 'Leave one of the two out.');
   }
@@ -103,16 +103,6 @@ function checkRatios(ratios: unknown): void {
     `ratios (--ratios) must be three numbers above 0, not ${show(ratios)}`,
     'They are the shares of train, validation and test: 70,15,15.',
   );
-}
-
-function oneOf(name: string, value: string | undefined, choices: readonly string[]): void {
-  if (value === undefined || choices.includes(value)) return;
-  throw bad(`${name} must be one of ${choices.join(', ')}, not ${show(value)}`, didYouMean(value, choices));
-}
-
-function wholeNumber(name: string, value: number | undefined, least: number): void {
-  if (value === undefined || (Number.isSafeInteger(value) && value >= least)) return;
-  throw bad(`${name} must be a whole number >= ${least}, not ${value}`);
 }
 
 function bad(message: string, remedy?: string): ArxivNativeError {

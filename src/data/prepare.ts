@@ -77,7 +77,8 @@ export function fingerprintOfAll({ train, validation, test }: Record<Split, stri
   return createHash('sha256').update(`${train}\n${validation}\n${test}\n`).digest('hex');
 }
 
-function checkSources(sources: string | readonly string[]): readonly string[] {
+/** @throws BAD_OPTION for what names no files */
+export function checkSources(sources: string | readonly string[]): readonly string[] {
   const paths = typeof sources === 'string' ? [sources] : sources;
   const fit =
     Array.isArray(paths) && paths.length > 0 && paths.every(each => typeof each === 'string' && each !== '');

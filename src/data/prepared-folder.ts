@@ -3,12 +3,13 @@ import { realpath } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { ArxivNativeError } from '../errors.js';
 import { throwIfCancelled } from '../util/cancel.js';
-import { StagedFolder, writeFileSynced } from '../util/files.js';
+import { hashFile, StagedFolder, writeFileSynced } from '../util/files.js';
 import { readJsonObject } from '../util/json.js';
 import { checkOptions } from '../util/options.js';
 import { writeLines } from '../util/output.js';
 import { SPLITS, type Split } from './paper.js';
 import {
+  checkSources,
   type Fingerprints,
   fingerprintOfAll,
   type PreparedDataset,
@@ -16,7 +17,8 @@ import {
   prepareDataset,
 } from './prepare.js';
 import { PREPARE_TYPES, type PrepareOptions } from './prepare-options.js';
-import { hashFile, type ReadHooks } from './rows.js';
+import type { ReadHooks } from './rows.js';
+import { locate } from './zip.js';
 
 const RECORD = 'dataset.json';
 const FORMAT_VERSION = 1;
@@ -50,6 +52,7 @@ export function partFile(folder: string, part: Split): string {
 export async function prepare(options: PrepareFolderOptions, hooks: ReadHooks = {}): Promise<PrepareResult> {
   checkOptions(options, { ...PREPARE_TYPES, data: 'any', out: 'string', force: 'boolean' }, 'prepare');
   const { data, out, force = false, ...rest } = options;
+  const paths = checkSources(data);
   if (out === undefined) {
     throw new ArxivNativeError('BAD_OPTION', 'prepare: there is no "out"', {
       remedy: 'Name the folder that will hold the data set.',
@@ -62,8 +65,8 @@ export async function prepare(options: PrepareFolderOptions, hooks: ReadHooks = 
     name: 'data',
   });
   try {
-    await refuseInside(staged.target, typeof data === 'string' ? [data] : data);
-    const { parts, ...record } = await prepareDataset(data, rest, hooks);
+    await refuseInside(staged.target, paths);
+    const { parts, ...record } = await prepareDataset(paths, rest, hooks);
     for (const part of SPLITS) {
       await writeLines(partFile(staged.path, part), inBlocks(partLines(parts[part])), {
         force: false,
@@ -84,9 +87,9 @@ export async function prepare(options: PrepareFolderOptions, hooks: ReadHooks = 
 /**
  * What a folder says of itself, once its parts are known to be those that were written; undefined for a folder that
  * somebody made.
- * @throws BAD_INPUT for a part that is missing or was changed, and a dataset.json that cannot be read
+ * @throws BAD_INPUT for a part that was changed, and a dataset.json that cannot be read; IO; CANCELLED
  */
-export async function openPrepared(folder: string): Promise<DatasetRecord | undefined> {
+export async function openPrepared(folder: string, signal?: AbortSignal): Promise<DatasetRecord | undefined> {
   const file = join(folder, RECORD);
   if (!existsSync(file)) return undefined;
   const remedy = `Prepare the data set again, or remove ${file} to have the files taken as they stand.`;
@@ -107,7 +110,7 @@ export async function openPrepared(folder: string): Promise<DatasetRecord | unde
   }
   const found = {} as Fingerprints;
   for (const part of SPLITS) {
-    found[part] = await hashFile(partFile(folder, part));
+    found[part] = await hashFile(partFile(folder, part), signal);
     if (found[part] === fingerprints[part]) continue;
     throw new ArxivNativeError(
       'BAD_INPUT',
@@ -130,7 +133,8 @@ async function refuseInside(folder: string, paths: readonly string[]): Promise<v
   const target = await realpath(folder).catch(() => undefined);
   if (target === undefined) return;
   for (const path of paths) {
-    const real = path === '-' ? undefined : await realpath(path).catch(() => undefined);
+    if (path === '-') continue;
+    const real = await realpath((await locate(path)).file).catch(() => undefined);
     if (real === undefined) continue;
     for (let at = dirname(real); at !== dirname(at); at = dirname(at)) {
       if (at !== target) continue;

@@ -1,13 +1,11 @@
-import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { basename } from 'node:path';
-import { pipeline } from 'node:stream/promises';
 import { throwIfCancelled } from '../util/cancel.js';
-import { fileError } from '../util/files.js';
+import { hashFile } from '../util/files.js';
 import { baseId, hasOwnId, type Paper } from './paper.js';
 import { readPapers } from './read.js';
 import { isWithdrawn } from './withdrawn.js';
+import { locate } from './zip.js';
 
 /** One record of a source. */
 export interface Row {
@@ -24,9 +22,9 @@ export interface Row {
 export interface DataSource {
   /** As given. */
   path: string;
-  /** Bytes; absent for a stream, which cannot be read twice. */
+  /** Bytes, of an archive all of them; absent for a stream, which cannot be read twice. */
   size?: number;
-  /** Of its bytes; absent for a stream. */
+  /** Of these bytes; absent for a stream. */
   sha256?: string;
 }
 
@@ -130,17 +128,10 @@ function shortNames(paths: readonly string[]): string[] {
 }
 
 async function describeSource(path: string, { signal }: ReadHooks): Promise<DataSource> {
-  const info = path === '-' ? undefined : await stat(path).catch(() => undefined);
-  if (!info?.isFile()) return { path };
   throwIfCancelled(signal, `reading ${path}`);
-  return { path, size: info.size, sha256: await hashFile(path) };
-}
-
-/** SHA-256 of a file's bytes, in hex. Throws IO. */
-export async function hashFile(path: string): Promise<string> {
-  const hash = createHash('sha256');
-  await pipeline(createReadStream(path, { highWaterMark: 1 << 20 }), hash).catch(error => {
-    throw fileError(error, `reading ${path}`);
-  });
-  return hash.digest('hex');
+  if (path === '-') return { path };
+  const { file } = await locate(path);
+  const info = await stat(file).catch(() => undefined);
+  if (!info?.isFile()) return { path };
+  return { path, size: info.size, sha256: await hashFile(file, signal) };
 }

@@ -10,7 +10,7 @@ import { openEncoderTokenizer } from '../model/encoder.js';
 import type { Lengths } from '../text/pack.js';
 import type { Tokenizer } from '../text/tokenizer.js';
 import { throwIfCancelled } from '../util/cancel.js';
-import { checkOptions } from '../util/options.js';
+import { checkOptions, checkWhole } from '../util/options.js';
 import { seededRandom, shuffle } from '../util/random.js';
 import {
   type Dates,
@@ -251,14 +251,12 @@ function checkDescribeOptions(options: DescribeOptions): void {
     },
     'describe',
   );
-  const { data, seed = 0, examples = 0 } = options;
+  const { data, seed, examples } = options;
   if (data === undefined) {
     throw new ArxivNativeError('BAD_OPTION', 'describe: there is no "data"', {
       remedy: 'Give the path of a prepared folder, or of a file of labelled papers.',
     });
   }
-  for (const [name, value] of Object.entries({ seed, examples })) {
-    if (Number.isSafeInteger(value) && value >= 0) continue;
-    throw new ArxivNativeError('BAD_OPTION', `describe: "${name}" must be a whole number >= 0, not ${value}`);
-  }
+  checkWhole('seed', seed, 0, 'describe');
+  checkWhole('examples', examples, 0, 'describe');
 }

@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
 import { ArxivNativeError } from '../errors.js';
-import { fileError } from '../util/files.js';
+import { hashFile } from '../util/files.js';
 import { show } from '../util/options.js';
 import type { StartingEncoder } from './plan.js';
 import { optionName } from './recipe.js';
@@ -76,12 +75,6 @@ function canonical(value: unknown): string {
 /** Of what the encoder is, not of where: a folder may have been moved, or its weights replaced. */
 async function contentHash({ shape, tokenizer, tensors }: StartingEncoder): Promise<string> {
   const hash = createHash('sha256').update(canonical([shape, tokenizer.toJSON()]));
-  for (const file of new Set(tensors.map(tensor => tensor.file))) {
-    try {
-      for await (const chunk of createReadStream(file, { highWaterMark: 1 << 20 })) hash.update(chunk);
-    } catch (error) {
-      throw fileError(error, `reading ${file}`);
-    }
-  }
+  for (const file of new Set(tensors.map(tensor => tensor.file))) hash.update(await hashFile(file));
   return hash.digest('hex');
 }

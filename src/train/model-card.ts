@@ -1,6 +1,7 @@
 import { basename } from 'node:path';
 import { describeLeaks } from '../data/leaks.js';
 import type { Metrics } from '../evaluate/metrics.js';
+import { USAGE } from '../model/usage.js';
 import { counted, percent } from '../util/format.js';
 import { formatDuration } from '../util/progress.js';
 import type { TrainingRecord } from './types.js';
@@ -20,9 +21,7 @@ export function modelCard(training: TrainingRecord): string {
     `# A classifier of arXiv papers: ${labels.join(', ')}`,
     `Given the title and the abstract of a paper it gives a probability for each of ${labels.length} categories. Trained with arxiv-native ${training.versions.package}, recipe \`${recipe.name}\`, on ${encoderName}.`,
     ...warnings(training),
-    '## Use',
-    `\`\`\`sh\nnpx arxiv-native predict --model . --title "…" --abstract "…"\n\`\`\``,
-    `\`\`\`js\nimport { Predictor } from 'arxiv-native';\n\nconst predictor = await Predictor.load('.');\nconsole.log(await predictor.predict({ title: '…', abstract: '…' }));\nawait predictor.dispose();\n\`\`\``,
+    ...USAGE,
     '## Results',
     ...(training.test === undefined ? [] : results('Test', training.test)),
     ...(training.validation === undefined ? [] : results('Validation', training.validation)),

@@ -1,8 +1,10 @@
-import { randomBytes } from 'node:crypto';
-import { existsSync, renameSync, rmSync } from 'node:fs';
+import { createHash, randomBytes } from 'node:crypto';
+import { createReadStream, existsSync, renameSync, rmSync } from 'node:fs';
 import { lstat, mkdir, open, readdir, realpath, rename, rm, stat, statfs } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
+import { pipeline } from 'node:stream/promises';
 import { ArxivNativeError } from '../errors.js';
+import { throwIfCancelled } from './cancel.js';
 
 /** Says what a failed file operation means for the user; `doing` reads like "writing /models/a". */
 export function fileError(error: unknown, doing: string): ArxivNativeError {
@@ -62,6 +64,17 @@ export async function writeWhole(file: string, write: (part: string) => Promise<
     throw error;
   }
   await syncPath(dirname(file)).catch(() => {});
+}
+
+/** SHA-256 of a file's bytes, in hex. Throws IO, CANCELLED. */
+export async function hashFile(path: string, signal?: AbortSignal): Promise<string> {
+  const hash = createHash('sha256');
+  const bytes = createReadStream(path, { highWaterMark: 1 << 20 });
+  await pipeline(bytes, hash, signal ? { signal } : {}).catch(error => {
+    throwIfCancelled(signal, `reading ${path}`);
+    throw fileError(error, `reading ${path}`);
+  });
+  return hash.digest('hex');
 }
 
 /** A hidden name beside `path`, of nobody else: for what takes its final name once it is complete. */

@@ -7,7 +7,7 @@ import { throwIfCancelled } from './cancel.js';
 const ATTEMPTS = 5;
 const LONGEST_DELAY_MS = 16_000;
 /** Of a body that is read whole, in characters: far beyond any page of records. */
-const LONGEST_TEXT = 2 ** 28;
+const LONGEST_TEXT = 2 ** 26;
 
 let agent: EnvHttpProxyAgent | undefined;
 

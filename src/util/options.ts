@@ -33,6 +33,30 @@ export function checkOptions<Options>(options: Options, types: OptionTypes<Optio
   }
 }
 
+/** @throws BAD_OPTION for a value that is none of those there are, naming the nearest */
+export function checkChoice(
+  name: string,
+  value: string | undefined,
+  choices: readonly string[],
+  caller: string,
+): void {
+  if (value === undefined || choices.includes(value)) return;
+  throw new ArxivNativeError(
+    'BAD_OPTION',
+    `${caller}: "${name}" must be one of ${choices.join(', ')}, not ${show(value)}`,
+    { remedy: didYouMean(value, choices) },
+  );
+}
+
+/** @throws BAD_OPTION for a value that is no whole number or too small a one */
+export function checkWhole(name: string, value: number | undefined, least: number, caller: string): void {
+  if (value === undefined || (Number.isSafeInteger(value) && value >= least)) return;
+  throw new ArxivNativeError(
+    'BAD_OPTION',
+    `${caller}: "${name}" must be a whole number >= ${least}, not ${show(value)}`,
+  );
+}
+
 /** As many as a person still reads. */
 const MOST_NAMES = 24;
 

@@ -3,6 +3,7 @@ import { open, realpath, rename, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { ArxivNativeError } from '../errors.js';
+import { throwIfCancelled } from './cancel.js';
 import { beside, fileError, syncPath } from './files.js';
 
 interface OutputOptions {
@@ -55,7 +56,8 @@ function targetOf(path: string): Promise<string> {
 
 /**
  * Writes `lines` beside `path`, flushes them to the disk and renames the file into place: it is complete or
- * absent, and what stood there stays until then. Errors of the file system become IO; those of `lines` pass.
+ * absent, and what stood there stays until then. Errors of the file system become IO, an abort CANCELLED; what `lines`
+ * throws passes.
  */
 export async function writeLines(
   path: string,
@@ -74,6 +76,7 @@ export async function writeLines(
     await syncPath(dirname(target));
   } catch (error) {
     await rm(part, { force: true }).catch(() => {});
+    if ((error as Error).name === 'AbortError') throwIfCancelled(signal, `writing ${path}`);
     throw (error as NodeJS.ErrnoException).syscall ? fileError(error, `writing ${path}`) : error;
   } finally {
     process.off('exit', removeAtExit);

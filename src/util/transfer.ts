@@ -1,10 +1,7 @@
-import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
 import { mkdir, open, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
-import { pipeline } from 'node:stream/promises';
 import { ArxivNativeError } from '../errors.js';
-import { fileError, requireSpace } from './files.js';
+import { fileError, hashFile, requireSpace } from './files.js';
 import { HttpStatusError, IncompleteAnswer, request, withRetries } from './http.js';
 import { withLock } from './lock.js';
 
@@ -186,9 +183,7 @@ async function defect(part: string, { size, sha256 }: DownloadOptions): Promise<
   const found = await sizeOf(part);
   if (size !== undefined && found !== size) return `${found} bytes arrived where ${size} were expected`;
   if (sha256 === undefined) return undefined;
-  const hash = createHash('sha256');
-  await onDisk(part, () => pipeline(createReadStream(part, { highWaterMark: 1 << 20 }), hash));
-  return hash.digest('hex') === sha256 ? undefined : 'the SHA-256 checksum does not match';
+  return (await hashFile(part)) === sha256 ? undefined : 'the SHA-256 checksum does not match';
 }
 
 async function sizeOf(path: string): Promise<number> {

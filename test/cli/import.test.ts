@@ -103,6 +103,8 @@ describe('import', () => {
     const wrong = await cli(['import', csv, '--output', path('b.jsonl'), '--columns', 'titel=Titel']);
     expect(wrong).toMatchObject({ exitCode: 2, stdout: '' });
     expect(wrong.stderr).toMatch(/^error: papers have no "titel"[\s\S]*Did you mean "title"\?/);
+    const twice = await cli(['import', csv, '--output', path('b.jsonl'), '--columns', '__proto__=Titel']);
+    expect(twice.stderr).toContain('papers have no "__proto__"');
     const empty = await cli(['import', csv, '--output', path('b.jsonl'), '--columns', 'Titel']);
     expect(empty.stderr).toMatch(/^error: "Titel" names no column[\s\S]*title=Titel/);
   });

@@ -104,6 +104,7 @@ describe('columns', () => {
       { ...columns, doi: 'DOI' },
       'a.csv:1: no column "doi" (found: nr, titel, summary, short, topics, topic)',
     ],
+    ['a.jsonl', { title: 'toString' }, 'a.jsonl:1: no "toString" for the title'],
     ['a.jsonl', { title: 'headline' }, 'a.jsonl:1: no "headline" for the title'],
     ['a.jsonl', { doi: 'DOI' }, 'a.jsonl: no record has a field "DOI"'],
   ])('that are not there are refused: %s, %j', async (name, wrong, message) => {

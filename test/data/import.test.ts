@@ -93,8 +93,8 @@ describe('options', () => {
   it.each<[Fields, string]>([
     [{ colums: {} }, 'importPapers: there is no option "colums"'],
     [{ output: undefined }, 'importPapers: no "output"'],
-    [{ format: 'xml' }, 'importPapers: "format" cannot be "xml"'],
-    [{ onError: 'stop' }, 'importPapers: "onError" cannot be "stop"'],
+    [{ format: 'xml' }, 'importPapers: "format" must be one of jsonl, csv, kaggle, not "xml"'],
+    [{ onError: 'stop' }, 'importPapers: "onError" must be one of fail, skip, not "stop"'],
     [{ columns: { titel: 'A' } }, 'papers have no "titel" that a column could hold'],
     [{ columns: { title: ' ' } }, 'the column for "title" must be a name'],
     [{ columns: null }, '"columns" must be an object, not null'],

@@ -129,6 +129,25 @@ describe('of one paper', () => {
     expect(data.counts).toMatchObject({ duplicates: 2, duplicatesById: 0, contradictions: 1 });
   });
 
+  it.each([
+    ['in order', (rows: Row[]) => rows],
+    ['backwards', (rows: Row[]) => rows.toReversed()],
+  ])('of one version the last changed is kept, and never what merely came first (%s)', async (_, order) => {
+    const row = { id: '1v1', title: 'One', abstract: 'x' };
+    const other = { id: '2', title: 'Two', abstract: 'x' };
+    const data = await prepare(
+      order([
+        { ...row, category: 'cs.LG', updated: '2025-02-01' },
+        { ...row, category: 'cs.AI', updated: '2025-03-01' },
+        { ...other, category: 'cs.AI' },
+        { ...other, category: 'cs.LG' },
+        ...rest,
+      ]),
+    );
+    expect([find(data, '1v1')[0]?.label, find(data, '2')[0]?.label]).toEqual(['cs.AI', 'cs.AI']);
+    expect(data.counts).toMatchObject({ duplicatesById: 2, contradictions: 2 });
+  });
+
   it('all rows are known by an id or title that any of them had', async () => {
     const data = await prepare([
       { id: '1v1', title: 'Old name', abstract: 'x', category: 'cs.AI' },
@@ -209,6 +228,20 @@ describe('a child', () => {
     expect(all(data).flatMap(({ parent }) => parent ?? [])).toEqual(['cs.AI/3', 'cs.AI/3']);
   });
 
+  it('is known by ids that are numbers too', async () => {
+    const numbered = parents.map((row, i) => ({ ...row, id: i }));
+    const children = numbered.map(({ id }) => ({
+      id: 100 + id,
+      title: `Kopie ${id}`,
+      abstract: 'x',
+      category: 'cs.AI',
+      parent: id,
+    }));
+    const data = await prepare([...numbered, ...children]);
+    expect(data.counts).toMatchObject({ childrenKept: 28, childrenDropped: 12, validation: [3, 3] });
+    expectBalance(data);
+  });
+
   it('has an id of its own, made of file and line', async () => {
     const other = write(
       'papers-2.jsonl',
@@ -247,7 +280,10 @@ describe('classes', () => {
     const rows = rest.map((row, i) => ({ ...row, queries: row.categories, Topic: i % 2 }));
     const data = await prepare(rows, { labelColumn: 'Topic' });
     expect(data.labels).toEqual(['0', '1']);
-    expect(await refusal(prepare(rest, { labelColumn: 'Topic' }))).toContain('papers.jsonl:1: no "Topic"');
+    for (const labelColumn of ['Topic', 'constructor']) {
+      const message = `papers.jsonl:1: no "${labelColumn}"`;
+      expect(await refusal(prepare(rest, { labelColumn }))).toContain(message);
+    }
   });
 
   it('have at most so many papers, drawn by the seed from all', async () => {
@@ -259,7 +295,11 @@ describe('classes', () => {
       validation: [1, 1, 1],
       test: [1, 1, 1],
     });
-    expect(data.warnings).toEqual(['cs.CV has 5 papers, fewer than the 8 asked for']);
+    const warnings = ['cs.CV has 5 papers, fewer than the 8 asked for'];
+    expect(data.warnings).toEqual(warnings);
+    const copies = papersOf('cs.CV', 5).map(({ id, ...row }) => ({ ...row, abstract: `Kopie von ${id}` }));
+    const more = await prepare([...rest, ...papersOf('cs.CV', 5), ...copies], { perClass: 8 });
+    expect(more).toMatchObject({ warnings, counts: { childrenKept: 3 } });
     expectBalance(data);
     expect(await draw(1)).toEqual(await draw(1));
     expect(await draw(1)).not.toEqual(await draw(2));
@@ -434,10 +474,10 @@ describe('a split', () => {
 describe('options', () => {
   it.each<[string, object, string]>([
     ['an unknown one', { perclass: 3 }, 'there is no option "perclass"'],
-    ['an unknown rule', { labels: 'all' }, 'labels (--labels) must be one of primary, query, not "all"'],
-    ['an unknown split', { split: 'random' }, 'split (--split) must be one of grouped, rows, temporal'],
-    ['no papers a class', { perClass: 0 }, 'perClass (--per-class) must be a whole number >= 1, not 0'],
-    ['half a seed', { seed: 0.5 }, 'seed (--seed) must be a whole number >= 0'],
+    ['an unknown rule', { labels: 'all' }, '"labels" must be one of primary, query, not "all"'],
+    ['an unknown split', { split: 'random' }, '"split" must be one of grouped, rows, temporal'],
+    ['no papers a class', { perClass: 0 }, '"perClass" must be a whole number >= 1, not 0'],
+    ['half a seed', { seed: 0.5 }, '"seed" must be a whole number >= 0'],
     ['two shares', { ratios: [70, 30] }, 'ratios (--ratios) must be three numbers above 0, not [70,30]'],
     ['an empty share', { ratios: [70, 0, 30] }, 'three numbers above 0'],
     ['one class', { categories: ['cs.AI', 'cs.AI'] }, 'is one class only'],

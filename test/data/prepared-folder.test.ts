@@ -15,6 +15,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { loadDataset } from '../../src/data/dataset.js';
 import { SPLITS } from '../../src/data/paper.js';
 import { type PrepareFolderOptions, prepare } from '../../src/data/prepared-folder.js';
+import { zipOf } from '../support/zip.js';
 
 let scratch: string;
 let file: string;
@@ -137,6 +138,14 @@ describe('a prepared folder', () => {
     });
   });
 
+  it('may be given up while it is read', async () => {
+    await make();
+    const signal = AbortSignal.abort();
+    await expect(loadDataset(out, { seed: 1 }, { signal })).rejects.toMatchObject({ code: 'CANCELLED' });
+    rmSync(join(out, 'dataset.json'));
+    await expect(loadDataset(out, { seed: 1 }, { signal })).rejects.toMatchObject({ code: 'CANCELLED' });
+  });
+
   it('has chosen its labels', async () => {
     await make();
     await expect(loadDataset(out, { seed: 1, labelColumn: 'doi' })).rejects.toMatchObject({
@@ -180,6 +189,26 @@ describe('the folder to write', () => {
       rmSync(`${scratch}-link`);
     }
     await loadDataset(out, { seed: 1 });
+    const archive = join(out, 'papers.zip');
+    writeFileSync(archive, zipOf([{ name: 'papers.jsonl', content: readFileSync(file) }]));
+    await expect(make({ data: join(archive, 'papers.jsonl'), force: true })).rejects.toMatchObject({
+      code: 'BAD_OPTION',
+      message: expect.stringContaining('would be replaced'),
+    });
+    await expect(prepare({ out, force: true } as PrepareFolderOptions)).rejects.toMatchObject({
+      code: 'BAD_OPTION',
+      message: expect.stringContaining('no files'),
+    });
+    expect(readdirSync(out)).toContain('papers.zip');
+  });
+
+  it('knows an archive by its bytes, whichever file of it is read', async () => {
+    const archive = join(scratch, 'papers.zip');
+    const bytes = zipOf([{ name: 'papers.jsonl', content: readFileSync(file) }]);
+    writeFileSync(archive, bytes);
+    const sha256 = createHash('sha256').update(bytes).digest('hex');
+    const { sources } = await make({ data: join(archive, 'papers.jsonl') });
+    expect(sources).toEqual([{ path: join(archive, 'papers.jsonl'), size: bytes.length, sha256 }]);
   });
 
   it('stays absent when something fails or is stopped', async () => {

@@ -76,6 +76,11 @@ describe('JSON lines', () => {
       /^papers\.jsonl:2: title and abstract are both empty$/,
     ],
     [
+      'a split of the name of what every object has',
+      '{"title": "A", "abstract": "b", "split": "constructor"}',
+      /^papers\.jsonl:2: split "constructor" is unknown/,
+    ],
+    [
       'an unknown split',
       '{"title": "A", "abstract": "b", "split": "eval"}',
       /^papers\.jsonl:2: split "eval" is unknown; expected train, validation or test$/,

@@ -113,8 +113,7 @@ describe('a zip archive', () => {
     expect(await refusal(read('a.zip', archive))).toMatch(message);
     expect(await refusal(read('a.zip', archive, { onError: () => {} }))).toMatch(message);
     // A stream closes its file a moment after it ends.
-    await new Promise(resolve => setTimeout(resolve, 20));
-    expect(openFiles()).toBe(before);
+    await expect.poll(openFiles).toBe(before);
   });
 
   it('cannot be read as a stream', async () => {
@@ -130,8 +129,7 @@ describe('a zip archive', () => {
       expect(paper.line).toBe(1);
       break;
     }
-    await new Promise(resolve => setTimeout(resolve, 20));
-    expect(openFiles()).toBe(before);
+    await expect.poll(openFiles).toBe(before);
   });
 
   it('tells how many of its bytes were read', async () => {

@@ -24,6 +24,6 @@ it('what was written so far goes when the process exits before the end', async (
   for (const exit of exits()) exit(0);
   expect(readdirSync(scratch)).toEqual([]);
   controller.abort();
-  await expect(writing).rejects.toThrow();
+  await expect(writing).rejects.toMatchObject({ code: 'CANCELLED' });
   expect(exits()).toEqual([]);
 });

@@ -1,10 +1,8 @@
-import { createHash } from 'node:crypto';
-import { createReadStream, existsSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { mkdir, readdir, rename, rm, rmdir } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { pipeline } from 'node:stream/promises';
 import { ArxivNativeError } from '../../errors.js';
-import { fileError, syncPath, writeFileSynced } from '../../util/files.js';
+import { fileError, hashFile, syncPath, writeFileSynced } from '../../util/files.js';
 import { readJsonObject } from '../../util/json.js';
 import { show } from '../../util/options.js';
 import { paperFromFields, paperRecord } from '../paper.js';
@@ -101,11 +99,7 @@ export class Journal {
   /** Whether the output is what this fetch has made: then it was killed at the very end. */
   async isFinished(output: string): Promise<boolean> {
     if (!Journal.isComplete(output) || !existsSync(output)) return false;
-    const hash = createHash('sha256');
-    await pipeline(createReadStream(output), hash).catch(error => {
-      throw fileError(error, `reading ${output}`);
-    });
-    return (await this.read(join(this.folder, DONE))).sha256 === hash.digest('hex');
+    return (await this.read(join(this.folder, DONE))).sha256 === (await hashFile(output));
   }
 
   async remove(): Promise<void> {

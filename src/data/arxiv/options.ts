@@ -1,6 +1,6 @@
 import { ArxivNativeError } from '../../errors.js';
 import { ARXIV, ARXIV_API, ARXIV_OAI } from '../../util/hosts.js';
-import { checkOptions, show } from '../../util/options.js';
+import { checkChoice, checkOptions, checkWhole, show } from '../../util/options.js';
 import { checkDateRange } from '../dates.js';
 import { checkCategory } from './categories.js';
 
@@ -70,10 +70,10 @@ export function checkFetchOptions(options: FetchOptions): { request: FetchReques
   );
   const { perCategory = 3000, count = 'primary', via = 'api', pageSize = 1000, from, to } = options;
   if (typeof options.output !== 'string') throw bad('"output" is missing: name the file to write');
-  checkOneOf('count', count, ['primary', 'any']);
-  checkOneOf('via', via, ['api', 'oai']);
-  checkWhole('perCategory', perCategory);
-  checkWhole('pageSize', pageSize);
+  checkChoice('count', count, ['primary', 'any'], 'fetchPapers');
+  checkChoice('via', via, ['api', 'oai'], 'fetchPapers');
+  checkWhole('perCategory', perCategory, 1, 'fetchPapers');
+  checkWhole('pageSize', pageSize, 1, 'fetchPapers');
   if (pageSize > LARGEST_PAGE) throw bad(`"pageSize" must be at most ${LARGEST_PAGE}, not ${pageSize}`);
   checkDateRange({ from, to });
   if (from !== undefined && Date.parse(from) > Date.now()) throw bad(`"from" (${from}) lies in the future`);
@@ -96,16 +96,6 @@ function checkedCategories(categories: readonly string[]): string[] {
   if (categories.length === 0) throw bad('"categories" is empty', 'Name some, e.g. cs.AI,cs.CL.');
   categories.forEach(checkCategory);
   return [...new Set(categories)];
-}
-
-function checkWhole(name: string, value: number): void {
-  if (!Number.isSafeInteger(value) || value < 1) {
-    throw bad(`"${name}" must be a whole number above 0, not ${show(value)}`);
-  }
-}
-
-function checkOneOf(name: string, value: string, values: string[]): void {
-  if (!values.includes(value)) throw bad(`"${name}" must be ${values.join(' or ')}, not ${show(value)}`);
 }
 
 /** arXiv's host, or the mirror that the environment names. */

@@ -49,7 +49,7 @@ it.each([{}, { via: 'oai', from: '2025-01-01' } as const])(
 );
 
 it('is kept when the server fails for good', async () => {
-  server.faults = [undefined, ...Array<undefined>(0), ...Array.from({ length: 8 }, () => ({ status: 503 }))];
+  server.faults = [undefined, ...Array.from({ length: 8 }, () => ({ status: 503 }))];
   await expect(fetched({ pause: 0 })).rejects.toMatchObject({
     code: 'NETWORK',
     remedy: expect.stringContaining('same command again'),
