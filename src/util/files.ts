@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { createReadStream, existsSync, renameSync, rmSync } from 'node:fs';
-import { lstat, mkdir, open, readdir, realpath, rm, stat, statfs } from 'node:fs/promises';
+import { lstat, mkdir, open, readdir, realpath, rename, rm, stat, statfs } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { ArxivNativeError } from '../errors.js';
@@ -50,6 +50,22 @@ export async function syncPath(path: string): Promise<void> {
   }
 }
 
+/**
+ * Replaces a file by what `write` puts at the path it gets, under the name plus `.part`: the old one stays until the new
+ * one is whole, and what could not be completed is removed.
+ */
+export async function writeWhole(file: string, write: (part: string) => Promise<void>): Promise<void> {
+  const part = `${file}.part`;
+  try {
+    await write(part);
+    await rename(part, file);
+  } catch (error) {
+    await rm(part, { force: true }).catch(() => {});
+    throw error;
+  }
+  await syncPath(dirname(file)).catch(() => {});
+}
+
 /** SHA-256 of a file's bytes, in hex. Throws IO, CANCELLED. */
 export async function hashFile(path: string, signal?: AbortSignal): Promise<string> {
   const hash = createHash('sha256');
@@ -93,6 +109,8 @@ export interface StagingOptions {
   what: string;
   /** How such a folder may be named. */
   name: string;
+  /** Where the folder is filled, on the same disk, anew; under a hidden name beside the final one if absent. */
+  place?: string;
 }
 
 /**
@@ -117,17 +135,25 @@ export class StagedFolder {
   }
 
   /**
-   * Makes the hidden folder, so that an unwritable place is known before any work is done. A folder that exists
-   * is refused (BAD_OPTION) unless `replace` is set and it is of the same kind. An empty folder may always be
-   * filled.
+   * Refuses a folder that exists (BAD_OPTION) unless `replace` is set and it is of the same kind. An empty folder may
+   * always be filled.
+   *
+   * @returns the final name
    */
-  static async create(target: string, options: StagingOptions): Promise<StagedFolder> {
+  static async check(target: string, options: StagingOptions): Promise<string> {
     const final = await behindLink(resolve(target));
     const restored = await restoreAside(final);
     await refuseOccupied(final, options, restored);
+    return final;
+  }
+
+  /** Checks, and makes the folder to fill, so that an unwritable place is known before any work is done. */
+  static async create(target: string, options: StagingOptions): Promise<StagedFolder> {
+    const final = await StagedFolder.check(target, options);
     try {
       await mkdir(dirname(final), { recursive: true });
-      const path = beside(final);
+      const path = options.place ?? beside(final);
+      if (options.place !== undefined) await rm(path, { recursive: true, force: true });
       await mkdir(path);
       const removeAtExit = () => rmSync(path, { recursive: true, force: true });
       process.on('exit', removeAtExit);
@@ -142,7 +168,7 @@ export class StagedFolder {
    * replaced, the folder takes the next free name instead (`NAME-2`) and BAD_OPTION is thrown, which says so.
    */
   async commit(): Promise<void> {
-    const aside = this.place + ASIDE;
+    const aside = beside(this.target) + ASIDE;
     try {
       for (const name of await readdir(this.place)) await syncPath(join(this.place, name));
       await syncPath(this.place);
@@ -207,7 +233,7 @@ const OCCUPIED = ['ENOTEMPTY', 'EEXIST', 'ENOTDIR'];
 const ASIDE = '.old';
 
 /** The folder that a link names: the link stays, and what it names is replaced. */
-async function behindLink(path: string): Promise<string> {
+export async function behindLink(path: string): Promise<string> {
   const found = await lstat(path).catch(() => undefined);
   return found?.isSymbolicLink() ? await realpath(path).catch(() => path) : path;
 }

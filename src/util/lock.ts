@@ -1,4 +1,4 @@
-import { mkdir, readFile, readlink, rm, utimes, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, readlink, rename, rm, utimes, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -41,7 +41,7 @@ export async function withLock<T>(
     ),
   );
   try {
-    if (named) await writeFile(holderFile(path), await processName(process.pid)).catch(() => {});
+    if (named) await leaveName(path).catch(() => {});
     return await work(signal ? AbortSignal.any([signal, lost.signal]) : lost.signal);
   } finally {
     if (named) await rm(holderFile(path), { force: true }).catch(() => {});
@@ -57,7 +57,7 @@ async function acquire(
   const { lock } = await lockfile();
   // Unless told otherwise, proper-lockfile throws from a timer when a lock is lost: the end of the whole process.
   const options: LockfileOptions = { realpath: false, stale: 30_000, update: 5_000, onCompromised };
-  for (let waited = false; ; waited = true) {
+  for (let told = false; ; ) {
     try {
       await mkdir(dirname(path), { recursive: true });
       return await lock(path, options);
@@ -65,12 +65,17 @@ async function acquire(
       if ((error as NodeJS.ErrnoException).code !== 'ELOCKED') throw fileError(error, `locking ${path}`);
     }
     throwIfCancelled(signal, `waiting for the lock of ${path}`);
-    if (named && (await isHolderGone(path))) {
+    const gone = named ? await isHolderGone(path) : false;
+    if (gone) {
       // Old enough for the lock to count as left behind. Whoever took it meanwhile notices the strange time.
       await utimes(`${path}.lock`, 0, 0).catch(() => {});
       continue;
     }
-    if (!waited) onWait?.();
+    // A holder without a name is about to leave it, or was killed before it could: then its lock grows old.
+    if (gone === false && !told) {
+      told = true;
+      onWait?.();
+    }
     await sleep(250, undefined, signal ? { signal } : {}).catch(() => {});
   }
 }
@@ -85,8 +90,17 @@ async function processName(pid: number): Promise<string> {
   return `${hostname()} ${space} ${pid}`;
 }
 
-async function isHolderGone(path: string): Promise<boolean> {
-  const holder = await readFile(holderFile(path), 'utf8').catch(() => '');
+/** In one step, so that nobody reads half a name. */
+async function leaveName(path: string): Promise<void> {
+  const part = `${holderFile(path)}.part`;
+  await writeFile(part, await processName(process.pid));
+  await rename(part, holderFile(path));
+}
+
+/** Undefined where no holder has left its name. */
+async function isHolderGone(path: string): Promise<boolean | undefined> {
+  const holder = await readFile(holderFile(path), 'utf8').catch(() => undefined);
+  if (holder === undefined) return undefined;
   const pid = Number(holder.split(' ').at(-1));
   if (!(pid > 0) || holder !== (await processName(pid))) return false;
   try {

@@ -196,7 +196,7 @@ describe('train', () => {
   it('tests the best weights, not the last', async () => {
     // The fake is never better in its second epoch than in its first.
     await run();
-    expect(engine.created[0]!.model).toMatchObject({ loads: 1, saves: { length: 1 } });
+    expect(engine.created[0]!.model).toMatchObject({ loads: 1, saves: { length: 3 } });
     out += '-2';
     await run({ epochs: 1 });
     expect(engine.created[1]!.model.loads).toBe(0);
@@ -285,15 +285,16 @@ describe('train, when it goes wrong', () => {
   it('keeps and names the best weights of the epochs before', async () => {
     engine.prepare = model => {
       model.onStep = step => {
-        if (step === 4) throw new ArxivNativeError('OUT_OF_MEMORY', 'out of memory', { remedy: 'Use less.' });
+        if (step >= 4) throw new ArxivNativeError('OUT_OF_MEMORY', 'out of memory', { remedy: 'Use less.' });
         return {};
       };
     };
     const error = await failure(run());
     expect(error.code).toBe('OUT_OF_MEMORY');
-    const file = /^Use less\.\nThe weights of the best epoch before that are in (.*)\.$/.exec(
-      error.remedy!,
-    )![1]!;
+    const file =
+      /^Use less\.\nThe weights of the best epoch before that are in (.*)\.\nThe same command with --resume goes on after step 3\.$/.exec(
+        error.remedy!,
+      )![1]!;
     expect(existsSync(file)).toBe(true);
     expect(existsSync(out)).toBe(false);
   });

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, utimesSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -46,6 +46,16 @@ it('stops waiting on its signal', async () => {
     });
     await expect(waiting).rejects.toMatchObject({ code: 'CANCELLED' });
   });
+});
+
+it('whose holder was killed before it left its name is waited for until it is old, not refused', async () => {
+  mkdirSync(`${path}.lock`, { recursive: true });
+  const almostOld = Date.now() / 1000 - 28;
+  utimesSync(`${path}.lock`, almostOld, almostOld);
+  const onWait = () => {
+    throw new Error('refused');
+  };
+  expect(await withLock(path, async () => 'done', { named: true, onWait })).toBe('done');
 });
 
 it('whose folder is gone is an error of the work, in a download too, and not the end of the process', async () => {
