@@ -39,8 +39,10 @@ export {
   Predictor,
 } from './serve/predictor.js';
 export type { RandomEncoder, Recipe, RecipeOverrides, RecipeSource } from './train/recipe.js';
+export { type SeedFigures, type SeedsResult, type Spread, trainSeeds } from './train/seeds.js';
 export {
   type EpochRecord,
+  type SessionRecord,
   type TrainEvent,
   type TrainHooks,
   type TrainingRecord,

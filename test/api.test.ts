@@ -52,6 +52,7 @@ const EXPORTED = [
   'importPapers',
   'prepare',
   'train',
+  'trainSeeds',
 ];
 
 function expectAnswers({ stdout, stderr, exitCode }: Awaited<ReturnType<typeof script>>): void {
