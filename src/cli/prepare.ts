@@ -83,7 +83,7 @@ async function run(
 }
 
 /** What stands on standard output when a data set is ready. */
-export function summary({ labels, counts, leaks, folder }: PrepareResult): string {
+export function summary({ labels, rule, seed, counts, leaks, folder }: PrepareResult): string {
   const parts = [counts.train, counts.validation, counts.test];
   const sum = (numbers: number[]) => numbers.reduce((a, b) => a + b, 0);
   return [
@@ -92,6 +92,7 @@ export function summary({ labels, counts, leaks, folder }: PrepareResult): strin
       ...labels.map((label, k) => [label, ...parts.map(part => grouped(part[k]!))]),
       ['papers', ...parts.map(part => grouped(sum(part)))],
     ]),
+    `split: ${rule.ratios === undefined ? 'as the papers state it' : `${rule.split}, ${rule.ratios.join('/')}, seed ${seed}`}`,
     '',
     ...outcomes(counts).map(([papers, what]) => `${grouped(papers)} ${what}`),
     describeLeaks(leaks),

@@ -1,5 +1,5 @@
 import { ArxivNativeError } from '../errors.js';
-import { counted } from '../util/format.js';
+import { counted, grouped, percent } from '../util/format.js';
 import { findClasses, type Labelled, labelRows, sampleClasses } from './classes.js';
 import { type Child, findChildren, type Merged, mergeDuplicates } from './duplicates.js';
 import { paperGroups } from './groups.js';
@@ -34,7 +34,7 @@ export interface ArrangeCounts {
   childrenKept: number;
   /** Synthetic papers whose parent is not there, or does not train. */
   childrenDropped: number;
-  /** Rows whose file names another class than they have now, also if they were dropped as duplicates. */
+  /** Rows whose file states another label (see Paper.stated) than they have now, also if they were dropped. */
   labelChanges: number;
   /** Rows by class, in the order of the labels. */
   train: number[];
@@ -61,6 +61,8 @@ export interface ArrangeOptions {
   source: string;
   /** Whether a split was asked for: then the rows must not state one. */
   splitAsked?: boolean;
+  /** Papers that were left out before; see {@link findChildren}. */
+  lost?: readonly Paper[];
   /** The rows are a split as somebody made it: nobody's child is sought in it or taken out of it. */
   asTheyStand?: boolean;
 }
@@ -83,7 +85,7 @@ export function arrange(read: readonly Row[], options: ArrangeOptions): Arrangem
   const { seed, source, asTheyStand = false } = options;
   const rule = withStatedSplit(read, options);
   const inRows = rule.split === 'rows';
-  const rows = inRows ? withParentsLabels(read) : asTheyStand ? read : findChildren(read);
+  const rows = inRows ? withParentsLabels(read) : asTheyStand ? read : findChildren(read, options.lost);
   if (rule.split === 'given') refuseCrossing(rows);
 
   const merged = inRows ? unmerged(rows) : mergeDuplicates(rows);
@@ -149,7 +151,7 @@ function withStatedSplit(
       'BAD_OPTION',
       `${source}: the papers state their split, and another is asked for`,
       {
-        remedy: 'Leave --split out, or the field "split" of the papers.',
+        remedy: 'Leave --split and --ratios out, or the field "split" of the papers.',
       },
     );
   }
@@ -274,6 +276,11 @@ function countByClass(papers: readonly { label: string }[], labels: readonly str
   return counts;
 }
 
+function sharesOf(sizes: readonly number[]): number[] {
+  const sum = sizes.reduce((a, b) => a + b, 0);
+  return sizes.map(size => size / sum);
+}
+
 function countLabelChanges(
   rows: readonly Row[],
   children: readonly Child[],
@@ -281,18 +288,17 @@ function countLabelChanges(
 ): number {
   const parents = new Map(children.map(({ row, parent }) => [row.index, parent?.paper.label ?? '']));
   return rows.filter(({ paper, index }) => {
-    const stated = paper.queries ?? (paper.label === '' ? [] : [paper.label]);
+    const stated = paper.stated ?? paper.label;
     const label = parents.get(index) ?? paper.label;
-    return classes.has(label) && stated.length > 0 && !stated.includes(label);
+    return classes.has(label) && stated !== '' && stated !== label;
   }).length;
 }
 
-/** @param drawn by class, synthetic papers aside */
 function warningsAbout(
   labels: readonly string[],
   counts: ArrangeCounts,
   drawn: readonly number[],
-  { perClass }: PrepareRule,
+  { perClass, split, ratios }: PrepareRule,
 ): string[] {
   const warnings: string[] = [];
   for (const part of SPLITS) {
@@ -301,8 +307,20 @@ function warningsAbout(
   }
   labels.forEach((label, k) => {
     if (perClass !== undefined && drawn[k]! < perClass) {
-      warnings.push(`${label} has ${counted(drawn[k]!, 'paper')}, fewer than the ${perClass} asked for`);
+      warnings.push(
+        `${label} has ${counted(drawn[k]!, 'paper')}, fewer than the ${grouped(perClass)} asked for`,
+      );
     }
   });
+  if (split === 'temporal' && ratios !== undefined) {
+    const sizes = SPLITS.map(part => counts[part].reduce((a, b) => a + b, 0));
+    const shares = sharesOf(sizes);
+    const furthest = Math.max(...sharesOf(ratios).map((share, i) => Math.abs(share - shares[i]!)));
+    if (furthest > 0.02) {
+      warnings.push(
+        `the dates allow no closer shares than ${shares.map(percent).join(', ')}: papers of one time stay together`,
+      );
+    }
+  }
   return warnings;
 }

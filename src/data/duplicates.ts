@@ -23,13 +23,16 @@ export interface Merged {
 /**
  * A row without an id of its own that has the title of a paper with one, and another abstract, is that paper's
  * synthetic child: in such a form do augmented papers stand beside their parents.
+ *
+ * @param lost papers that were left out before: their children have no parent any more
  */
-export function findChildren(rows: readonly Row[]): readonly Row[] {
+export function findChildren(rows: readonly Row[], lost: readonly Paper[] = []): readonly Row[] {
   if (rows.every(({ named }) => named)) return rows;
   const named = new Map<string, { id: string; abstracts: Set<string> }>();
-  for (const { paper, named: isNamed } of rows) {
+  const present = rows.filter(row => row.named).map(({ paper }) => paper);
+  for (const paper of [...present, ...lost]) {
     const title = titleKey(paper.title);
-    if (!isNamed || title === '' || paper.parent !== undefined) continue;
+    if (title === '' || paper.parent !== undefined) continue;
     const found = named.get(title);
     if (found) found.abstracts.add(paper.abstract);
     else named.set(title, { id: baseId(paper.id), abstracts: new Set([paper.abstract]) });

@@ -21,6 +21,8 @@ export interface Paper {
   doi?: string;
   /** The authors' remark: pages, venue, and where it was withdrawn often that. */
   comment?: string;
+  /** The label that the file gives it where its primary category is known to decide: a category that was asked for. */
+  stated?: string;
   /** Categories that were asked for when this paper was among the answers. */
   queries?: string[];
   /** Id of the paper that this one is a synthetic copy of: it is for training only, on its parent's side. */
@@ -136,6 +138,7 @@ export function paperFromFields(
     ...new Set(asked ? names('all_categories') : [...names('category'), ...names('categories')]),
   ];
   const queries = [...new Set([...names('queries'), ...(asked ? names('category') : [])])];
+  const stated = plainText(fields.stated) || (asked ? names('category')[0] : undefined);
   const label = labelOf(fields, labelColumn, labelled, fail) ?? categories[0] ?? '';
   // A row without categories of its own may be a copy of a paper that has them: only all rows together tell.
   if (labelled && label === '' && queries.length === 0) {
@@ -162,6 +165,7 @@ export function paperFromFields(
   // The API's name of it, and that of the dumps.
   const comment = plainText(fields.comment ?? fields.comments);
   if (comment !== '') paper.comment = comment;
+  if (stated) paper.stated = stated;
   if (queries.length > 0) paper.queries = queries;
   const split = fields.split;
   if (split !== undefined && split !== null && split !== '') {
@@ -202,7 +206,7 @@ export function hasOwnId({ id, line }: Paper): boolean {
 /** A paper as the object that is written for it, one JSON line: what {@link paperFromFields} reads. */
 export function paperRecord(paper: Paper): Record<string, unknown> {
   const { version, title, abstract, categories, label, published, updated, doi, comment } = paper;
-  const { queries, parent, split } = paper;
+  const { stated, queries, parent, split } = paper;
   return {
     // One that was made of a line's number would be taken for the file's own in another place.
     id: hasOwnId(paper) ? baseId(paper.id) : undefined,
@@ -215,6 +219,7 @@ export function paperRecord(paper: Paper): Record<string, unknown> {
     updated,
     doi,
     comment,
+    stated,
     queries,
     parent,
     split,

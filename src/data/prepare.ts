@@ -43,12 +43,13 @@ export async function prepareDataset(
   checkPrepareOptions(options);
   const paths = checkSources(sources);
   const { seed = DEFAULT_SEED } = options;
-  const { rows, sources: described, ...counted } = await readRows(paths, options.labelColumn, hooks);
+  const { rows, sources: described, lost, ...counted } = await readRows(paths, options.labelColumn, hooks);
   const arranged = arrange(rows, {
+    lost,
     rule: ruleOf(options),
     seed,
     source: paths.map(path => (path === '-' ? 'stdin' : path)).join(', '),
-    splitAsked: options.split !== undefined,
+    splitAsked: options.split !== undefined || options.ratios !== undefined,
   });
   return {
     sources: described,

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { realpath } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { ArxivNativeError } from '../errors.js';
 import { throwIfCancelled } from '../util/cancel.js';
 import { hashFile, StagedFolder, writeFileSynced } from '../util/files.js';
@@ -61,6 +61,7 @@ export async function prepare(options: PrepareFolderOptions, hooks: ReadHooks = 
   const staged = await StagedFolder.create(out, {
     replace: force,
     isOurs: isPrepared,
+    holds: [RECORD, ...SPLITS.map(part => basename(partFile(out, part)))],
     what: 'a data set that was prepared here',
     name: 'data',
   });

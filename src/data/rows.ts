@@ -50,6 +50,8 @@ export interface Reading {
   withdrawn: number;
   /** Title or abstract is missing. */
   empty: number;
+  /** Of these two, the papers with an id of their own: they may be somebody's parents. */
+  lost: Paper[];
 }
 
 /**
@@ -61,17 +63,19 @@ export async function readRows(
   labelColumn: string | undefined,
   hooks: ReadHooks,
 ): Promise<Reading> {
-  const reading: Reading = { rows: [], sources: [], read: 0, withdrawn: 0, empty: 0 };
+  const reading: Reading = { rows: [], sources: [], read: 0, withdrawn: 0, empty: 0, lost: [] };
   const names = shortNames(paths);
   for (const [i, path] of paths.entries()) {
     const source = await describeSource(path, hooks);
     reading.sources.push(source);
     for await (const paper of readSource(source, labelColumn, hooks)) {
       reading.read++;
-      if (paper.title === '' || paper.abstract === '') reading.empty++;
-      else if (isWithdrawn(paper)) reading.withdrawn++;
-      else {
-        const named = hasOwnId(paper);
+      const named = hasOwnId(paper);
+      const empty = paper.title === '' || paper.abstract === '';
+      if (empty || isWithdrawn(paper)) {
+        reading[empty ? 'empty' : 'withdrawn']++;
+        if (named) reading.lost.push(paper);
+      } else {
         const id = named ? paper.id : `${names[i]}:${paper.line}`;
         const index = reading.rows.length;
         reading.rows.push({ paper: { ...paper, id }, source: path === '-' ? 'stdin' : path, named, index });

@@ -159,9 +159,16 @@ export function refuseSmallClasses(
     throw new ArxivNativeError(
       'BAD_INPUT',
       `${source}: needs at least ${fewest} papers a class${fewest === FEWEST_PER_CLASS ? '' : ' to train on'}${without}; ${list.join(', ')}`,
-      { remedy: 'Add papers of these classes, or leave the classes out.' },
+      {
+        remedy: `Add papers of these classes, or leave the classes out: ${naming(labels.filter(label => !small.includes(label)))}.`,
+      },
     );
   }
+}
+
+function naming(labels: readonly string[]): string {
+  const most = labels.slice(0, 8).join(',');
+  return `--categories names those to keep${labels.length > 1 ? ` (${most}${labels.length > 8 ? ',…' : ''})` : ''}`;
 }
 
 /** Three shares that sum to 1. */

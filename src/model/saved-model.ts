@@ -20,6 +20,8 @@ const LABELS = 'labels.json';
 const THRESHOLDS = 'thresholds.json';
 const TRAINING = 'training.json';
 const CARD = 'README.md';
+/** The training's log, in a model that was trained and not imported. */
+export const METRICS = 'metrics.jsonl';
 
 const INCOMPLETE = 'Copy the whole folder again from where it was trained, or train again.';
 
@@ -98,6 +100,7 @@ function staging({ force, replaces, place }: SavingOptions): StagingOptions {
   return {
     replace: force || replaces !== undefined,
     isOurs: force ? isSavedModel : isReplaceable,
+    holds: [CONFIG, WEIGHTS, ...TOKENIZER, LABELS, THRESHOLDS, TRAINING, CARD, METRICS],
     what: 'a model that was trained here',
     name: 'model',
     ...(place !== undefined && { place }),

@@ -2,7 +2,7 @@ import { readdirSync, rmSync } from 'node:fs';
 import { copyFile, link, mkdir, readdir, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { ArxivNativeError } from '../errors.js';
-import { checkSavedModelPlace, savedTraining } from '../model/saved-model.js';
+import { checkSavedModelPlace, METRICS, savedTraining } from '../model/saved-model.js';
 import type { EngineModel } from '../native.js';
 import { behindLink, fileError, syncPath, writeWhole } from '../util/files.js';
 import { withLock } from '../util/lock.js';
@@ -10,8 +10,6 @@ import { type Checkpoint, openCheckpoint, type TrainState, writeCheckpoint } fro
 import { fingerprint, type Identity, requireSame } from './identity.js';
 import type { TrainingRecord } from './types.js';
 
-/** In a run's folder and in a saved model: what happened, a JSON line each. */
-export const METRICS = 'metrics.jsonl';
 const CHECKPOINT = 'checkpoint.safetensors';
 /** Where the model is put together. */
 const MODEL = 'model';

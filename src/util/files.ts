@@ -105,6 +105,8 @@ export interface StagingOptions {
   replace: boolean;
   /** Whether a folder is of the kind that is written here, so that no other is ever replaced. */
   isOurs: (folder: string) => Promise<boolean>;
+  /** The names of what such a folder holds: one with anything else in it is not replaced. */
+  holds: readonly string[];
   /** What is written, as in "it is not …": `a model that was trained here`. */
   what: string;
   /** How such a folder may be named. */
@@ -172,7 +174,10 @@ export class StagedFolder {
     try {
       for (const name of await readdir(this.place)) await syncPath(join(this.place, name));
       await syncPath(this.place);
-      const mayReplace = this.options.replace && (await this.options.isOurs(this.target));
+      const mayReplace =
+        this.options.replace &&
+        (await this.options.isOurs(this.target)) &&
+        strangers(await readdir(this.target).catch(() => []), this.options).length === 0;
       this.exchange(mayReplace ? aside : undefined);
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;
@@ -267,6 +272,8 @@ async function refuseOccupied(folder: string, options: StagingOptions, restored:
   if (names.length > 0) {
     if (!options.replace) throw existsAlready(folder, restored);
     if (!(await options.isOurs(folder))) throw notOurs(folder, names, options.what);
+    const others = strangers(names, options);
+    if (others.length > 0) throw holdsMore(folder, others, options.what);
   }
   refuseFixture(folder, options.name);
 }
@@ -297,11 +304,27 @@ function existsAlready(folder: string, restored: boolean): ArxivNativeError {
 }
 
 function notOurs(folder: string, names: string[], what: string): ArxivNativeError {
-  const shown = names.sort().slice(0, 5).join(', ');
-  const found = names.length > 5 ? `${shown}, …` : shown;
   return new ArxivNativeError(
     'BAD_OPTION',
-    `${folder} is not ${what}, so it is not replaced: it holds ${found}`,
+    `${folder} is not ${what}, so it is not replaced: it holds ${someOf(names)}`,
     { remedy: 'Choose another folder with --out.' },
   );
+}
+
+function holdsMore(folder: string, names: string[], what: string): ArxivNativeError {
+  return new ArxivNativeError(
+    'BAD_OPTION',
+    `${folder} holds more than ${what}, so it is not replaced: ${someOf(names)}`,
+    { remedy: 'Move that elsewhere, or choose another folder with --out.' },
+  );
+}
+
+/** What a file manager leaves behind is nobody's work. */
+function strangers(names: readonly string[], { holds }: StagingOptions): string[] {
+  return names.filter(name => !holds.includes(name) && name !== '.DS_Store');
+}
+
+function someOf(names: string[]): string {
+  const shown = names.sort().slice(0, 5).join(', ');
+  return names.length > 5 ? `${shown}, …` : shown;
 }

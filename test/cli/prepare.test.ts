@@ -37,7 +37,7 @@ describe('prepare', () => {
     const { exitCode, stdout, stderr } = await prepare(examplePapers);
     expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: '' });
     expect(stdout).toMatch(
-      /train +validation +test\n(cs\.\w+ +34 +8 +8\n){4}papers +136 +32 +32\n\n200 read\n/,
+      /train +validation +test\n(cs\.\w+ +34 +8 +8\n){4}papers +136 +32 +32\nsplit: grouped, 70\/15\/15, seed 42\n\n200 read\n/,
     );
     expect(stdout).toContain('contradictions: 0 of 200 rows (0.0 %)');
     expect(stdout).toContain('leaks: 0 papers on two sides; 0 test rows');

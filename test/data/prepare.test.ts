@@ -194,6 +194,15 @@ describe('a child', () => {
     expectBalance(data);
   });
 
+  it('of a withdrawn paper is dropped with it, and never a paper of its own', async () => {
+    const [first, ...others] = parents as Row[];
+    const withdrawn = { ...first, abstract: 'This paper has been withdrawn by the authors.' };
+    const copy = { title: first!.title, abstract: 'Copied.', category: 'cs.AI' };
+    const data = await prepare([withdrawn, ...others, copy]);
+    expect(data.counts).toMatchObject({ withdrawn: 1, childrenKept: 0, childrenDropped: 1 });
+    expect(all(data).map(({ title }) => title)).not.toContain(first!.title);
+  });
+
   it('is none where its text is the parent’s or a sibling’s: that is a duplicate', async () => {
     const [first, ...others] = copies;
     const { title, abstract } = parents[0] as Row;

@@ -193,13 +193,15 @@ describe('the folder to write', () => {
     writeFileSync(archive, zipOf([{ name: 'papers.jsonl', content: readFileSync(file) }]));
     await expect(make({ data: join(archive, 'papers.jsonl'), force: true })).rejects.toMatchObject({
       code: 'BAD_OPTION',
-      message: expect.stringContaining('would be replaced'),
+      message: expect.stringContaining('so it is not replaced: papers.zip'),
     });
+    expect(readdirSync(out)).toContain('papers.zip');
+    rmSync(archive);
     await expect(prepare({ out, force: true } as PrepareFolderOptions)).rejects.toMatchObject({
       code: 'BAD_OPTION',
       message: expect.stringContaining('no files'),
     });
-    expect(readdirSync(out)).toContain('papers.zip');
+    expect(readdirSync(out)).toContain('train.jsonl');
   });
 
   it('knows an archive by its bytes, whichever file of it is read', async () => {

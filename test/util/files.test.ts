@@ -49,7 +49,8 @@ afterEach(() => {
 
 describe('a staged folder', () => {
   const isOurs = async (path: string) => existsSync(join(path, 'config.json'));
-  const model = { isOurs, what: 'a model that was trained here', name: 'model' };
+  const holds = ['config.json', 'model.safetensors'];
+  const model = { isOurs, holds, what: 'a model that was trained here', name: 'model' };
   const force = { replace: true, ...model };
 
   it('replaces one of its kind, and nothing is left of that', async () => {
@@ -93,6 +94,21 @@ describe('a staged folder', () => {
     expect(readdirSync(folder).sort()).toEqual(['model', 'model-2', 'model-3']);
   });
 
+  it('never takes away what else lies in the folder, whenever it came there', async () => {
+    mkdirSync(target);
+    writeFileSync(join(target, 'config.json'), 'old');
+    const staged = await StagedFolder.create(target, force);
+    writeFileSync(join(target, 'notes.md'), 'mine');
+    await expect(StagedFolder.create(target, force)).rejects.toMatchObject({
+      code: 'BAD_OPTION',
+      message: `${target} holds more than a model that was trained here, so it is not replaced: notes.md`,
+    });
+    writeFileSync(join(staged.path, 'config.json'), 'new');
+    await expect(staged.commit()).rejects.toMatchObject({ code: 'BAD_OPTION' });
+    expect(readFileSync(join(target, 'notes.md'), 'utf8')).toBe('mine');
+    expect(readFileSync(join(`${target}-2`, 'config.json'), 'utf8')).toBe('new');
+  });
+
   it('fills an empty folder, behind a link too', async () => {
     mkdirSync(target);
     symlinkSync(target, join(folder, 'link'));
@@ -121,7 +137,11 @@ describe('a staged folder', () => {
     writeFileSync(join('/dev/shm', marker), '');
     try {
       await expect(
-        StagedFolder.create('/dev/shm', { ...force, isOurs: async () => true }),
+        StagedFolder.create('/dev/shm', {
+          ...force,
+          isOurs: async () => true,
+          holds: readdirSync('/dev/shm'),
+        }),
       ).rejects.toMatchObject({
         code: 'IO',
         remedy: expect.stringContaining('--out /dev/shm/model'),
