@@ -20,3 +20,17 @@ export function positiveInteger(text: string): number {
   }
   return value;
 }
+
+/** For commander: a number, whose range others judge. */
+export function number(text: string): number {
+  const value = Number(text);
+  if (text.trim() === '' || !Number.isFinite(value)) throw new InvalidArgumentError('It must be a number.');
+  return value;
+}
+
+/** For commander: a whole number, whose range others judge. */
+export function wholeNumber(text: string): number {
+  const value = number(text);
+  if (!Number.isSafeInteger(value)) throw new InvalidArgumentError('It must be a whole number.');
+  return value;
+}

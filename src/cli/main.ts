@@ -1,7 +1,9 @@
 import { createRequire } from 'node:module';
 import { Command, CommanderError } from 'commander';
 import { ArxivNativeError, exitCode } from '../errors.js';
+import { register as registerDescribe } from './describe.js';
 import { register as registerDoctor } from './doctor.js';
+import { register as registerImport } from './import.js';
 import { register as registerPredict } from './predict.js';
 import { fromCommander, reportError } from './report-error.js';
 import { register as registerSetup } from './setup.js';
@@ -50,7 +52,15 @@ function buildProgram(): Command {
     .addHelpText('after', EXAMPLES)
     .exitOverride()
     .configureOutput({ outputError: () => {} });
-  for (const register of [registerTrain, registerPredict, registerDoctor, registerSetup]) register(program);
+  const registers = [
+    registerDescribe,
+    registerImport,
+    registerTrain,
+    registerPredict,
+    registerDoctor,
+    registerSetup,
+  ];
+  for (const register of registers) register(program);
   return program;
 }
 

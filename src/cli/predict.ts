@@ -3,9 +3,9 @@ import { ArxivNativeError } from '../errors.js';
 import type { LoadOptions, Prediction, Predictor } from '../serve/predictor.js';
 import { placementOptions, positiveInteger } from './arguments.js';
 import { interruptible } from './interrupt.js';
+import { skipWarning } from './skip-warning.js';
 
 const BAR_WIDTH = 30;
-const WARNINGS = 10;
 
 interface PredictFlags {
   model?: string;
@@ -153,15 +153,6 @@ function checkFlags(flags: PredictFlags): string {
     remedy:
       'Train one with `arxiv-native train --data papers.jsonl --out my-model` and give --model my-model.',
   });
-}
-
-/** Warns of each bad line up to a number that a person still reads, and then says that it stops. */
-function skipWarning(print: (text: string) => void): (error: ArxivNativeError) => void {
-  let seen = 0;
-  return error => {
-    if (++seen <= WARNINGS) print(`warning: ${error.message}: skipped`);
-    if (seen === WARNINGS) print('warning: further bad lines are only counted');
-  };
 }
 
 /** The answer for a person: a bar for each category, the most probable first. */

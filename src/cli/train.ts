@@ -1,6 +1,6 @@
-import { type Command, InvalidArgumentError, Option } from 'commander';
+import { type Command, Option } from 'commander';
 import type { TrainOptions } from '../train/types.js';
-import { placementOptions } from './arguments.js';
+import { number, placementOptions, wholeNumber } from './arguments.js';
 import { interruptible } from './interrupt.js';
 import { summary, TrainDisplay } from './train-display.js';
 
@@ -53,19 +53,6 @@ export function register(program: Command): void {
     .option('--json', 'one JSON document on standard output and nothing else there; errors too')
     .addHelpText('after', EXAMPLES)
     .action((flags: TrainFlags) => interruptible(signal => run(flags, signal)));
-}
-
-/** For commander; the recipe's schema knows the ranges. */
-function number(text: string): number {
-  const value = Number(text);
-  if (text.trim() === '' || !Number.isFinite(value)) throw new InvalidArgumentError('It must be a number.');
-  return value;
-}
-
-function wholeNumber(text: string): number {
-  const value = number(text);
-  if (!Number.isSafeInteger(value)) throw new InvalidArgumentError('It must be a whole number.');
-  return value;
 }
 
 async function run({ lr, json = false, ...flags }: TrainFlags, signal: AbortSignal): Promise<void> {

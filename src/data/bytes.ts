@@ -1,12 +1,18 @@
 import { createReadStream } from 'node:fs';
-import { stat } from 'node:fs/promises';
-import { pipeline, Readable } from 'node:stream';
+import { open, stat } from 'node:fs/promises';
+import type { Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import { ArxivNativeError } from '../errors.js';
+import { readBytes } from '../util/bounded-reader.js';
+import { through } from '../util/streams.js';
+import { CHUNK, locate, openMember } from './zip.js';
 
-/** A text file or stream, unpacked if it was gzip, without byte order mark, known not to be binary. */
+/** Of an archive with files, and of one without. */
+const ZIP_MAGIC = ['504b0304', '504b0506'];
+
+/** A text file or stream, unpacked if it was gzip or zip, without byte order mark, known not to be binary. */
 export interface TextSource {
-  /** For messages: the path as given, or `stdin`. */
+  /** For messages: the path as given, with the file's name inside it for a zip archive; or `stdin`. */
   name: string;
   /** The first bytes, at least four if there are as many; `chunks` repeats them. */
   head: Buffer;
@@ -15,7 +21,7 @@ export interface TextSource {
 
 /** Formats that are often taken for text, by their first bytes. */
 const BINARY_FORMATS: { magic: string; name: string }[] = [
-  { magic: '504b0304', name: 'a zip archive' },
+  { magic: '504b0304', name: 'a zip archive, which is read only as a file of its own' },
   { magic: '28b52ffd', name: 'zstd-compressed' },
   { magic: '425a68', name: 'bzip2-compressed' },
   { magic: 'fd377a585a', name: 'xz-compressed' },
@@ -23,47 +29,85 @@ const BINARY_FORMATS: { magic: string; name: string }[] = [
   { magic: '25504446', name: 'a PDF' },
 ];
 
+interface OpenOptions {
+  /** What `-` reads; standard input unless given. */
+  input?: Readable | undefined;
+  /** Is told, with each piece, how many bytes of the file or stream were read, before any unpacking. */
+  onBytes?: ((bytes: number) => void) | undefined;
+}
+
 /**
- * Opens a path, or `input` (standard input unless given) for `-`. Gzip is told by its first bytes, not its name.
+ * Opens a path, or `input` for `-`. Gzip and zip are told by their first bytes, not by their names. Of an archive with
+ * several files a path names one: `dump.zip/papers.csv`.
  * @throws BAD_INPUT for what is missing, a folder, empty, binary or UTF-16; IO for what cannot be read
  */
-export async function openText(path: string, input: Readable = process.stdin): Promise<TextSource> {
-  const name = path === '-' ? 'stdin' : path;
-  const raw = path === '-' ? input : await openFile(path);
-  const bytes = await withHead(readAll(raw, name));
+export async function openText(path: string, options: OpenOptions = {}): Promise<TextSource> {
+  const { name, ...bytes } = await openBytes(path, options);
   const packed = bytes.head[0] === 0x1f && bytes.head[1] === 0x8b;
-  const text = packed ? await withHead(gunzip(bytes.chunks, name)) : bytes;
+  const { head, chunks, close } = packed ? await withHead(gunzip(bytes.chunks, name)) : bytes;
   try {
-    if (text.head.length === 0)
+    if (head.length === 0)
       throw new ArxivNativeError('BAD_INPUT', `${name}: empty; there are no papers in it`);
-    refuseBinary(text.head, name);
+    refuseBinary(head, name);
   } catch (error) {
-    raw.destroy();
+    await close();
     throw error;
   }
-  return { name, ...text };
+  return { name, head, chunks };
 }
 
-async function openFile(path: string): Promise<Readable> {
-  const info = await stat(path).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT' || error.code === 'ENOTDIR') {
-      throw new ArxivNativeError('BAD_INPUT', `${path}: no such file`, {
-        remedy:
-          'Give a file of JSON lines (.jsonl, .jsonl.gz) or CSV (.csv, .csv.gz), or - for standard input.',
-      });
-    }
-    throw new ArxivNativeError('IO', `${path}: cannot be read (${error.code})`, { cause: error });
-  });
-  if (info.isDirectory()) {
-    throw new ArxivNativeError('BAD_INPUT', `${path}: is a folder; expected a file of JSON lines or CSV`);
+/** Those of the file or, where that is a zip archive, of the file inside it. */
+async function openBytes(path: string, { input = process.stdin, onBytes }: OpenOptions) {
+  if (path === '-') return { name: 'stdin', ...(await withHead(readAll(input, 'stdin', onBytes))) };
+  const place = await locate(path);
+  if (await isZip(place.file)) {
+    const { name, chunks } = await openMember(place, onBytes);
+    return { name, ...(await withHead(chunks)) };
   }
-  return createReadStream(path, { highWaterMark: 1 << 18 });
+  if (place.member !== undefined) throw missing(path);
+  const stream = createReadStream(path, { highWaterMark: CHUNK });
+  return { name: path, ...(await withHead(readAll(stream, path, onBytes))) };
 }
 
-async function* readAll(stream: Readable, name: string): AsyncGenerator<Buffer> {
+/** Of a regular file: the table that an archive is read by stands at its end, which a stream reaches too late. */
+async function isZip(path: string): Promise<boolean> {
   try {
-    for await (const chunk of stream)
-      yield typeof chunk === 'string' ? Buffer.from(chunk) : (chunk as Buffer);
+    const info = await stat(path);
+    if (info.isDirectory()) {
+      throw new ArxivNativeError('BAD_INPUT', `${path}: is a folder; expected a file of JSON lines or CSV`);
+    }
+    if (!info.isFile() || info.size < 4) return false;
+    const file = await open(path);
+    try {
+      return ZIP_MAGIC.includes((await readBytes(file, 0, 4)).toString('hex'));
+    } finally {
+      await file.close();
+    }
+  } catch (error) {
+    if (error instanceof ArxivNativeError) throw error;
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT') throw missing(path);
+    throw new ArxivNativeError('IO', `${path}: cannot be read (${code})`, { cause: error });
+  }
+}
+
+function missing(path: string): ArxivNativeError {
+  return new ArxivNativeError('BAD_INPUT', `${path}: no such file`, {
+    remedy: 'Give a file of JSON lines (.jsonl) or CSV (.csv), plain, .gz or .zip, or - for standard input.',
+  });
+}
+
+async function* readAll(
+  stream: Readable,
+  name: string,
+  onBytes: OpenOptions['onBytes'],
+): AsyncGenerator<Buffer> {
+  try {
+    for await (const piece of stream) {
+      const chunk = typeof piece === 'string' ? Buffer.from(piece) : (piece as Buffer);
+      onBytes?.(chunk.length);
+      yield chunk;
+    }
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
     throw new ArxivNativeError('IO', `${name}: cannot be read (${code ?? message})`, { cause: error });
@@ -71,11 +115,8 @@ async function* readAll(stream: Readable, name: string): AsyncGenerator<Buffer> 
 }
 
 async function* gunzip(chunks: AsyncIterable<Buffer>, name: string): AsyncGenerator<Buffer> {
-  const unpacker = createGunzip();
-  // Errors of either side, and an early return, reach the other; the loop below is what reports them.
-  pipeline(Readable.from(chunks), unpacker, () => {});
   try {
-    for await (const chunk of unpacker) yield chunk as Buffer;
+    yield* through(chunks, createGunzip({ chunkSize: CHUNK }));
   } catch (error) {
     if (error instanceof ArxivNativeError) throw error;
     const { code, message } = error as NodeJS.ErrnoException;
@@ -91,9 +132,7 @@ async function* gunzip(chunks: AsyncIterable<Buffer>, name: string): AsyncGenera
 const BYTE_ORDER_MARK = Buffer.from('\uFEFF');
 
 /** Reads until four bytes are there: enough to tell gzip, UTF-16 and binary formats. */
-async function withHead(
-  source: AsyncGenerator<Buffer>,
-): Promise<{ head: Buffer; chunks: AsyncGenerator<Buffer> }> {
+async function withHead(source: AsyncGenerator<Buffer>) {
   let head: Buffer = Buffer.alloc(0);
   while (head.length < 4) {
     const next = await source.next();
@@ -101,11 +140,17 @@ async function withHead(
     head = Buffer.concat([head, next.value]);
   }
   if (head.subarray(0, 3).equals(BYTE_ORDER_MARK)) head = head.subarray(3);
+  /** For who does not begin with the chunks: an early end of those closes the source too. */
+  const close = () => source.return(undefined);
   async function* chunks() {
-    yield head;
-    yield* source;
+    try {
+      yield head;
+      yield* source;
+    } finally {
+      await close();
+    }
   }
-  return { head, chunks: chunks() };
+  return { head, chunks: chunks(), close };
 }
 
 function refuseBinary(head: Buffer, name: string): void {

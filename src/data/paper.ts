@@ -19,6 +19,8 @@ export interface Paper {
   published?: string;
   updated?: string;
   doi?: string;
+  /** The authors' remark: pages, venue, and where it was withdrawn often that. */
+  comment?: string;
   /** Categories that were asked for when this paper was among the answers. */
   queries?: string[];
   /** Id of the paper that this one is a synthetic copy of: it is for training only, on its parent's side. */
@@ -75,6 +77,8 @@ export interface FieldOptions {
   labelled: boolean;
   /** The field that holds the label; see {@link paperFromFields} for what is taken without it. */
   labelColumn?: string | undefined;
+  /** Whether title and abstract may both be empty; where one of them is, no label is asked for then. */
+  mayBeEmpty?: boolean | undefined;
 }
 
 /**
@@ -91,7 +95,7 @@ export interface FieldOptions {
 export function paperFromFields(
   fields: Record<string, unknown>,
   where: { source: string; line: number },
-  { labelled, labelColumn }: FieldOptions,
+  { labelled: mustHaveLabel, labelColumn, mayBeEmpty = false }: FieldOptions,
 ): Paper {
   const fail = (found: string, remedy?: string) =>
     new ArxivNativeError('BAD_INPUT', `${where.source}:${where.line}: ${found}`, remedy ? { remedy } : {});
@@ -110,7 +114,8 @@ export function paperFromFields(
 
   const title = text('title');
   const abstract = text('abstract');
-  if (title === '' && abstract === '') throw fail('title and abstract are both empty');
+  if (title === '' && abstract === '' && !mayBeEmpty) throw fail('title and abstract are both empty');
+  const labelled = mustHaveLabel && !(mayBeEmpty && (title === '' || abstract === ''));
 
   const names = (field: string): string[] => {
     const found = categoryNames(fields[field], { commas: field !== 'category' });
@@ -146,6 +151,9 @@ export function paperFromFields(
     const value = fields[name];
     if (typeof value === 'string' && value.trim() !== '') paper[name] = cleanText(value);
   }
+  // The API's name of it, and that of the dumps.
+  const comment = fields.comment ?? fields.comments;
+  if (typeof comment === 'string' && comment.trim() !== '') paper.comment = cleanText(comment);
   if (queries.length > 0) paper.queries = queries;
   const split = fields.split;
   if (split !== undefined && split !== null && split !== '') {
@@ -184,10 +192,11 @@ export function hasOwnId({ id, line }: Paper): boolean {
 
 /** A paper as the object that is written for it, one JSON line: what {@link paperFromFields} reads. */
 export function paperRecord(paper: Paper): Record<string, unknown> {
-  const { version, title, abstract, categories, label, published, updated, doi, queries, parent, split } =
-    paper;
+  const { version, title, abstract, categories, label, published, updated, doi, comment } = paper;
+  const { queries, parent, split } = paper;
   return {
-    id: baseId(paper.id),
+    // One that was made of a line's number would be taken for the file's own in another place.
+    id: hasOwnId(paper) ? baseId(paper.id) : undefined,
     version,
     title,
     abstract,
@@ -196,6 +205,7 @@ export function paperRecord(paper: Paper): Record<string, unknown> {
     published,
     updated,
     doi,
+    comment,
     queries,
     parent,
     split,

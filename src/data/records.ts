@@ -2,6 +2,7 @@ import { isUtf8 } from 'node:buffer';
 import { pipeline, Readable } from 'node:stream';
 import { type Options, parse } from 'csv-parse';
 import { ArxivNativeError } from '../errors.js';
+import { didYouMean } from '../util/options.js';
 
 /** A longer line or CSV record is refused: it is far beyond any paper, and would have to fit in memory. */
 export const MAX_RECORD_BYTES = 16 * 2 ** 20;
@@ -14,26 +15,47 @@ export interface FileRecord {
 
 const TOO_LONG = `longer than ${MAX_RECORD_BYTES / 2 ** 20} MiB; expected one paper a record`;
 
-/** Yields each line's object or, in its place, the error that it is. Blank lines are passed over. */
+/**
+ * Yields each line's object or, in its place, the error that it is. Blank lines are passed over.
+ * @param skip whether a line is not wanted, judged by its bytes: then it is not even parsed
+ */
 export async function* jsonRecords(
   chunks: AsyncIterable<Buffer>,
   name: string,
+  skip: (line: Buffer) => boolean = () => false,
 ): AsyncGenerator<FileRecord | ArxivNativeError> {
-  for await (const { line, bytes } of splitLines(chunks)) {
-    const where = `${name}:${line}`;
-    if (bytes === undefined) {
-      yield badRecord(`${where}: ${TOO_LONG}`);
-    } else if (!isUtf8(bytes)) {
-      yield notUtf8(where, name);
-    } else {
-      // A raw control character is no JSON; in a paper it is only a blemish.
-      const text = bytes
-        .toString('utf8')
-        .replace(/[\0-\x1f]+/g, ' ')
-        .trim();
-      if (text !== '') yield parseObject(text, line, where);
+  const splitter = new LineSplitter();
+  for await (const chunk of chunks) {
+    for (const line of splitter.split(chunk)) {
+      if (line.bytes !== undefined && skip(line.bytes)) continue;
+      const record = toRecord(line, name);
+      if (record !== undefined) yield record;
     }
   }
+  for (const line of splitter.rest()) {
+    const record = toRecord(line, name);
+    if (record !== undefined) yield record;
+  }
+}
+
+function toRecord({ line, bytes }: Line, name: string): FileRecord | ArxivNativeError | undefined {
+  const where = `${name}:${line}`;
+  if (bytes === undefined) return badRecord(`${where}: ${TOO_LONG}`);
+  if (!isUtf8(bytes)) return notUtf8(where, name);
+  const text = bytes.toString('utf8');
+  try {
+    const fields: unknown = JSON.parse(text);
+    if (isObject(fields)) return { line, fields };
+  } catch {
+    // What is wrong with it is found out below.
+  }
+  // A raw control character is no JSON; in a paper it is only a blemish.
+  const mended = text.replace(/[\0-\x1f]+/g, ' ').trim();
+  return mended === '' ? undefined : parseObject(mended, line, where);
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return value !== null && typeof value === 'object' && !Array.isArray(value);
 }
 
 function parseObject(text: string, line: number, where: string): FileRecord | ArxivNativeError {
@@ -47,42 +69,54 @@ function parseObject(text: string, line: number, where: string): FileRecord | Ar
       'Each line must hold one whole object: {"title": …, "abstract": …, "categories": […]}',
     );
   }
-  if (Array.isArray(value)) {
-    return badRecord(`${where}: an array; expected one object a line`, "Convert it: jq -c '.[]' FILE");
-  }
-  if (value === null || typeof value !== 'object') {
-    return badRecord(`${where}: ${text.slice(0, 40)}; expected an object with title and abstract`);
-  }
-  return { line, fields: value as Record<string, unknown> };
+  if (isObject(value)) return { line, fields: value };
+  return Array.isArray(value)
+    ? badRecord(`${where}: an array; expected one object a line`, "Convert it: jq -c '.[]' FILE")
+    : badRecord(`${where}: ${text.slice(0, 40)}; expected an object with title and abstract`);
 }
 
-/** Lines without their end, numbered from 1; no bytes for one that is too long. */
-async function* splitLines(chunks: AsyncIterable<Buffer>): AsyncGenerator<{ line: number; bytes?: Buffer }> {
-  let line = 1;
-  let parts: Buffer[] = [];
-  let length = 0;
-  const take = () => {
-    const taken = length > MAX_RECORD_BYTES ? { line } : { line, bytes: Buffer.concat(parts) };
-    line++;
-    parts = [];
-    length = 0;
-    return taken;
-  };
-  const add = (part: Buffer) => {
-    length += part.length;
-    if (length > MAX_RECORD_BYTES) parts = [];
-    else parts.push(part);
-  };
-  for await (const chunk of chunks) {
+interface Line {
+  /** From 1. */
+  line: number;
+  /** Without the line's end; absent for a line that is too long. */
+  bytes?: Buffer;
+}
+
+/** Cuts chunks, which end anywhere, into lines. What it yields lies in the chunk. */
+class LineSplitter {
+  private line = 1;
+  private parts: Buffer[] = [];
+  private length = 0;
+
+  *split(chunk: Buffer): Generator<Line> {
     let start = 0;
     for (let end = chunk.indexOf(10); end >= 0; end = chunk.indexOf(10, start)) {
-      add(chunk.subarray(start, end));
-      yield take();
+      yield this.take(chunk.subarray(start, end));
       start = end + 1;
     }
-    add(chunk.subarray(start));
+    if (start < chunk.length) this.keep(chunk.subarray(start));
   }
-  if (length > 0) yield take();
+
+  /** A last line without end. */
+  *rest(): Generator<Line> {
+    if (this.length > 0) yield this.take(Buffer.alloc(0));
+  }
+
+  private keep(part: Buffer): void {
+    this.length += part.length;
+    if (this.length > MAX_RECORD_BYTES) this.parts = [];
+    else this.parts.push(part);
+  }
+
+  private take(last: Buffer): Line {
+    const line = this.line++;
+    if (this.length === 0 && last.length <= MAX_RECORD_BYTES) return { line, bytes: last };
+    this.keep(last);
+    const taken = this.length > MAX_RECORD_BYTES ? { line } : { line, bytes: Buffer.concat(this.parts) };
+    this.parts = [];
+    this.length = 0;
+    return taken;
+  }
 }
 
 interface CsvRecord {
@@ -92,13 +126,15 @@ interface CsvRecord {
 }
 
 /**
- * Yields each record of a CSV with a header (names in any case) or, in its place, the error that it is.
- * @throws BAD_INPUT for what leaves no next line to go on with: a header without title and abstract, a quote that
- *   is never closed, a record that is too long
+ * Yields each record of a CSV with a header (names in any case; lower case here) or, in its place, the error that it is.
+ * @param needed columns that must be there
+ * @throws BAD_INPUT for what leaves no next line to go on with: a header without such a column, a quote that is never
+ *   closed, a record that is too long
  */
 export async function* csvRecords(
   chunks: AsyncIterable<Buffer>,
   name: string,
+  needed: readonly string[],
 ): AsyncGenerator<FileRecord | ArxivNativeError> {
   let nextLine = 1;
   let badLine = 0;
@@ -148,7 +184,7 @@ export async function* csvRecords(
     const bad = record.some(field => !isUtf8(field));
     if (header === undefined) {
       if (bad) throw notUtf8(`${name}:${line}`, name);
-      header = readHeader(record, `${name}:${line}`);
+      header = readHeader(record, `${name}:${line}`, needed);
     } else if (bad) {
       yield notUtf8(`${name}:${line}`, name);
     } else if (record.length !== header.length) {
@@ -165,20 +201,19 @@ export async function* csvRecords(
   }
 }
 
-function readHeader(record: Buffer[], where: string): string[] {
+function readHeader(record: Buffer[], where: string, needed: readonly string[]): string[] {
   const header = record.map(field => field.toString('utf8').trim().toLowerCase());
   const repeated = header.find((column, i) => header.indexOf(column) !== i);
   if (repeated !== undefined) throw badRecord(`${where}: two columns are named "${repeated}"`);
-  for (const needed of ['title', 'abstract']) {
-    if (header.includes(needed)) continue;
-    const found = header.join(', ');
-    throw badRecord(
-      `${where}: no column "${needed}" (found: ${found.length > 200 ? `${found.slice(0, 200)}…` : found}); ` +
-        'name them title, abstract, category',
-      'The first line must name the columns, with commas between them.',
-    );
-  }
-  return header;
+  const absent = needed.find(column => !header.includes(column));
+  if (absent === undefined) return header;
+  const found = header.join(', ');
+  const message = `${where}: no column "${absent}" (found: ${found.length > 200 ? `${found.slice(0, 200)}…` : found})`;
+  if (!['title', 'abstract'].includes(absent)) throw badRecord(message, didYouMean(absent, header));
+  throw badRecord(
+    `${message}; name them title, abstract, category`,
+    'The first line must name the columns, with commas between them.',
+  );
 }
 
 function count(record: Buffer[], lineEnd: string): number {

@@ -31,19 +31,7 @@ interface EncoderFiles {
  * unfit kind or shape, or malformed (before any weights are fetched, where config.json or tokenizer tell); NETWORK, IO and CANCELLED as fetchEncoder does.
  */
 export async function openEncoder(idOrFolder: string, options: HubOptions = {}): Promise<EncoderFiles> {
-  const isFolder = (await stat(idOrFolder).catch(() => undefined))?.isDirectory() === true;
-  if (!isFolder && !isHubId(idOrFolder)) {
-    throw new ArxivNativeError('BAD_MODEL', `encoder ${idOrFolder}: no such folder, and no id of the Hub`, {
-      remedy:
-        'Name a folder with config.json and weights, or an id such as allenai/scibert_scivocab_uncased.',
-    });
-  }
-  const fetched = isFolder
-    ? undefined
-    : await fetchEncoder(idOrFolder, options).catch(error => {
-        throw orMissingFolder(error, idOrFolder);
-      });
-  const folder = fetched?.folder ?? idOrFolder;
+  const { folder, fetched } = await locate(idOrFolder, options);
   const { family, shape } = await readEncoderConfig(join(folder, 'config.json'));
   const tokenizer = await openTokenizer(idOrFolder, folder, shape);
   // What is small has said by now whether the encoder is fit: the weights are hundreds of megabytes.
@@ -57,6 +45,36 @@ export async function openEncoder(idOrFolder: string, options: HubOptions = {}):
     tokenizer,
     tensors: encoderSources(await openTensors(file), family, shape, file),
   };
+}
+
+/**
+ * Only the tokenizer of an encoder: no weights are fetched. A folder needs tokenizer.json or vocab.txt and nothing else,
+ * so that of a saved model will do.
+ *
+ * @throws ArxivNativeError as openEncoder does
+ */
+export async function openEncoderTokenizer(
+  idOrFolder: string,
+  options: HubOptions = {},
+): Promise<{ tokenizer: Tokenizer; revision?: string }> {
+  const { folder, fetched } = await locate(idOrFolder, options);
+  return { tokenizer: await Tokenizer.open(folder), ...(fetched && { revision: fetched.revision }) };
+}
+
+/** The folder of an encoder, with at least its small files in it. */
+async function locate(idOrFolder: string, options: HubOptions) {
+  const isFolder = (await stat(idOrFolder).catch(() => undefined))?.isDirectory() === true;
+  if (isFolder) return { folder: idOrFolder };
+  if (!isHubId(idOrFolder)) {
+    throw new ArxivNativeError('BAD_MODEL', `encoder ${idOrFolder}: no such folder, and no id of the Hub`, {
+      remedy:
+        'Name a folder with config.json and weights, or an id such as allenai/scibert_scivocab_uncased.',
+    });
+  }
+  const fetched = await fetchEncoder(idOrFolder, options).catch(error => {
+    throw orMissingFolder(error, idOrFolder);
+  });
+  return { folder: fetched.folder, fetched };
 }
 
 /** The Hub's refusal of what may have been meant as a folder. */

@@ -7,6 +7,7 @@ import type { Lengths } from '../text/pack.js';
 import { Tokenizer } from '../text/tokenizer.js';
 import { fileError, StagedFolder, writeFileSynced } from '../util/files.js';
 import { printable } from '../util/format.js';
+import { checkDecision, type Decision } from './decision.js';
 import { encoderTensors } from './families.js';
 import { headTensors } from './head-tensors.js';
 import { checkModelConfig, FORMAT_VERSION } from './model-config.js';
@@ -22,11 +23,6 @@ const CARD = 'README.md';
 
 const INCOMPLETE = 'Copy the whole folder again from where it was trained, or train again.';
 
-/** How a category is chosen from probabilities: the most probable one. */
-interface Thresholds {
-  method: 'argmax';
-}
-
 /** What a saved model holds beside its weights. */
 export interface SavedModelParts {
   /** The categories by class index. */
@@ -34,7 +30,8 @@ export interface SavedModelParts {
   encoder: EncoderShape;
   head: HeadShape;
   lengths: Lengths;
-  thresholds: Thresholds;
+  /** How a category is chosen. */
+  thresholds: Decision;
   tokenizer: Tokenizer;
   /** How it was trained, for the record: recipe, data, seed, versions, figures. */
   training: object;
@@ -69,7 +66,7 @@ export async function openSavedModel(folder: string): Promise<SavedModel> {
     );
   }
   const { encoder, head, lengths } = config;
-  const thresholds = checkThresholds(await readJson(path, THRESHOLDS), join(path, THRESHOLDS));
+  const thresholds = checkDecision(await readJson(path, THRESHOLDS), labels, join(path, THRESHOLDS));
   const training = (await readJson(path, TRAINING)) as object;
   return { folder: path, labels, encoder, head, lengths, thresholds, training, tensors, tokenizer };
 }
@@ -164,14 +161,6 @@ function checkLabels(labels: unknown, classes: number, file: string): string[] {
     `${file} must hold a list of ${classes} different labels, as ${CONFIG} says; it holds ${found}`,
     { remedy: INCOMPLETE },
   );
-}
-
-function checkThresholds(thresholds: unknown, file: string): Thresholds {
-  const method = (thresholds as Partial<Thresholds> | null)?.method;
-  if (method === 'argmax') return { method };
-  throw new ArxivNativeError('BAD_MODEL', `${file} has no method that this version knows ("argmax")`, {
-    remedy: 'Update arxiv-native, or put {"method": "argmax"} there.',
-  });
 }
 
 function checkTensors(tensors: TensorSource[], encoder: EncoderShape, head: HeadShape, folder: string): void {

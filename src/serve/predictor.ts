@@ -2,7 +2,8 @@ import { availableParallelism } from 'node:os';
 import { cleanText } from '../data/paper.js';
 import { loadEngine, resolveDevice } from '../engine.js';
 import { ArxivNativeError } from '../errors.js';
-import { argMaxRows, probabilitiesOf } from '../evaluate/metrics.js';
+import { decide } from '../evaluate/decide.js';
+import { probabilitiesOf } from '../evaluate/metrics.js';
 import { openSavedModel, type SavedModel } from '../model/saved-model.js';
 import type { EngineModel, Precision } from '../native.js';
 import { type Lengths, packPapers } from '../text/pack.js';
@@ -21,7 +22,7 @@ export interface PaperText {
 export interface Prediction {
   /** The paper's, where it had one. */
   id?: string;
-  /** The most probable category. */
+  /** The most probable category, unless the model was saved with thresholds that choose another. */
   category: string;
   /**
    * One probability a category; they sum to 1. In the order of `Predictor.labels`, but for labels that are whole
@@ -208,11 +209,12 @@ export class Predictor {
 
   #predictions(papers: PaperText[], logits: Float32Array): Prediction[] {
     const classes = this.labels.length;
-    const probabilities = probabilitiesOf(logits, classes);
-    const best = argMaxRows(logits, classes);
+    const { thresholds } = this.#saved;
+    const probabilities = probabilitiesOf(logits, classes, thresholds.temperature);
+    const chosen = decide(probabilities, this.labels, thresholds);
     return papers.map(({ id }, i) => ({
       ...(id === undefined ? {} : { id }),
-      category: this.labels[best[i]!]!,
+      category: this.labels[chosen[i]!]!,
       probabilities: Object.fromEntries(
         this.labels.map((label, k) => [label, probabilities[i * classes + k]!]),
       ),

@@ -4,9 +4,9 @@ import { dirname, join } from 'node:path';
 import { Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { crc32 } from 'node:zlib';
-import * as yauzl from 'yauzl';
+import type { Entry, ZipFile } from 'yauzl';
 import { ArxivNativeError } from '../errors.js';
-import { BoundedReader } from '../util/bounded-reader.js';
+import { openZip } from '../util/bounded-reader.js';
 import { throwIfCancelled } from '../util/cancel.js';
 import { requireSpace } from '../util/files.js';
 
@@ -30,7 +30,7 @@ export async function unpackLibtorch(
   try {
     handle = await open(archive);
     const zip = await openZip(handle);
-    const entries: yauzl.Entry[] = [];
+    const entries: Entry[] = [];
     for await (const entry of zip.eachEntry()) {
       const name = entry.fileName;
       if (WANTED.test(name) && !UNWANTED.test(name) && !name.endsWith('/')) entries.push(entry);
@@ -53,17 +53,7 @@ export async function unpackLibtorch(
   }
 }
 
-async function openZip(file: FileHandle): Promise<yauzl.ZipFile> {
-  const { size } = await file.stat();
-  const reader = new BoundedReader(async (offset, length) => {
-    const { buffer, bytesRead } = await file.read(Buffer.allocUnsafe(length), 0, length, offset);
-    if (bytesRead < length) throw new Error(`it ends before byte ${offset + length}`);
-    return buffer;
-  });
-  return await yauzl.fromRandomAccessReaderPromise(reader, size, { lazyEntries: true, autoClose: false });
-}
-
-async function unpackEntry(zip: yauzl.ZipFile, entry: yauzl.Entry, path: string): Promise<void> {
+async function unpackEntry(zip: ZipFile, entry: Entry, path: string): Promise<void> {
   await mkdir(dirname(path), { recursive: true });
   let sum = 0;
   const check = new Transform({

@@ -59,7 +59,7 @@ function targetOf(path: string): Promise<string> {
  */
 export async function writeLines(
   path: string,
-  lines: AsyncIterable<string>,
+  lines: AsyncIterable<string> | Iterable<string>,
   { force, signal }: OutputOptions,
 ): Promise<void> {
   await checkOutput(path, { force });

@@ -14,6 +14,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { ArxivNativeError } from '../../src/errors.js';
+import type { Decision } from '../../src/model/decision.js';
 import { encoderTensors } from '../../src/model/families.js';
 import { headTensors } from '../../src/model/head-tensors.js';
 import {
@@ -103,6 +104,15 @@ describe('a saved model', () => {
       format_version: 1,
     });
     expect(JSON.parse(readFileSync(join(original, 'thresholds.json'), 'utf8'))).toEqual({ method: 'argmax' });
+  });
+
+  it.each<Decision>([
+    { method: 'argmax', temperature: 1.5 },
+    { method: 'thresholds', thresholds: { 'cs.AI': 0.4 } },
+    { method: 'thresholds', temperature: 0.8, thresholds: { 'cs.AI': 0, 'cs.CL': 0.25, 'cs.CV': 1 } },
+  ])('keeps how a category is chosen: %j', async thresholds => {
+    await write(join(scratch, 'decision'), { force: true, over: { thresholds } });
+    expect((await openSavedModel(join(scratch, 'decision'))).thresholds).toEqual(thresholds);
   });
 
   it.each(['concat', 'cls'] as const)('may have the %s head', async type => {
@@ -326,7 +336,46 @@ describe('a damaged model', () => {
     ],
     ['no object', 'config.json', () => [], 'config.json'],
     ['labels twice', 'labels.json', () => ['cs.AI', 'cs.AI', 'cs.CV'], 'different labels'],
-    ['an unknown method', 'thresholds.json', () => ({ method: 'magic' }), 'thresholds.json'],
+    ['an unknown method', 'thresholds.json', () => ({ method: 'magic' }), 'thresholds.json has no method'],
+    [
+      'no method',
+      'thresholds.json',
+      () => null,
+      'no method that this version knows ("argmax", "thresholds")',
+    ],
+    [
+      'a key of no method',
+      'thresholds.json',
+      () => ({ method: 'argmax', thresholds: {} }),
+      'a key "thresholds" that "argmax" does not know',
+    ],
+    ['a temperature of 0', 'thresholds.json', () => ({ method: 'argmax', temperature: 0 }), 'above 0'],
+    ['a temperature as text', 'thresholds.json', () => ({ method: 'argmax', temperature: '1' }), 'not "1"'],
+    ['no thresholds', 'thresholds.json', () => ({ method: 'thresholds' }), 'not undefined'],
+    [
+      'thresholds in a list',
+      'thresholds.json',
+      () => ({ method: 'thresholds', thresholds: [0.4] }),
+      'must have a threshold a label under "thresholds", not [0.4]',
+    ],
+    [
+      'a threshold for nothing',
+      'thresholds.json',
+      () => ({ method: 'thresholds', thresholds: { 'cs.RO': 0.4 } }),
+      'has a threshold for "cs.RO", which is no label',
+    ],
+    [
+      'a threshold above 1',
+      'thresholds.json',
+      () => ({ method: 'thresholds', thresholds: { 'cs.AI': 40 } }),
+      'from 0 to 1 as threshold of "cs.AI", not 40',
+    ],
+    [
+      'a threshold that is none',
+      'thresholds.json',
+      () => ({ method: 'thresholds', thresholds: { 'cs.AI': null } }),
+      'not null',
+    ],
   ])('with %s is refused', async (_, file, edit, message) => {
     change(file, edit as never);
     const error = await failure(openSavedModel(folder));

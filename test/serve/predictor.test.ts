@@ -1,5 +1,6 @@
 import { PassThrough } from 'node:stream';
 import { beforeEach, describe, expect, it, vi } from 'vitest';
+import type { Decision } from '../../src/model/decision.js';
 import type { EngineModel, ModelOptions, PackedBatch } from '../../src/native.js';
 import type { PaperText } from '../../src/serve/predictor.js';
 
@@ -13,6 +14,7 @@ const engine = vi.hoisted(() => ({
   paused: false,
   disposals: 0,
   fill: undefined as number | undefined,
+  thresholds: { method: 'argmax' } as Decision,
 }));
 
 vi.mock('../../src/engine.js', () => ({
@@ -33,6 +35,7 @@ vi.mock('../../src/model/saved-model.js', async () => {
       labels: LABELS,
       tokenizer,
       lengths: { title: 32, abstract: 96 },
+      thresholds: engine.thresholds,
       tensors: [],
     }),
   };
@@ -72,6 +75,7 @@ async function* endless(read: { papers: number }): AsyncGenerator<PaperText> {
 
 beforeEach(() => {
   Object.assign(engine, { batches: [], waiting: [], paused: false, disposals: 0, fill: undefined });
+  engine.thresholds = { method: 'argmax' };
 });
 
 describe('Predictor.load', () => {
@@ -110,6 +114,25 @@ describe('predict', () => {
     expect(values[1]).toBeCloseTo(Math.exp(2) / (Math.exp(2) + 2), 6);
     expect(values.reduce((sum, p) => sum + p)).toBeCloseTo(1, 6);
     expect(await predictor.predict({ title: 'word', abstract: '' })).not.toHaveProperty('id');
+  });
+
+  it('chooses by the thresholds that the model was saved with', async () => {
+    engine.thresholds = { method: 'thresholds', thresholds: { 'cs.AI': 0.1 } };
+    const predictor = await Predictor.load('folder');
+    const [one, two] = await predictor.predictBatch([paper(4), paper(5)]);
+    expect([one?.category, two?.category]).toEqual(['cs.AI', 'cs.AI']);
+    engine.thresholds = { method: 'thresholds', thresholds: { 'cs.AI': 0.2, 'cs.CV': 0.1 } };
+    const stricter = await Predictor.load('folder');
+    expect((await stricter.predict(paper(4))).category).toBe('cs.CV');
+    expect((await stricter.predict(paper(3))).category).toBe('cs.AI');
+  });
+
+  it('applies the temperature that the model was saved with', async () => {
+    engine.thresholds = { method: 'argmax', temperature: 2 };
+    const predictor = await Predictor.load('folder');
+    const { category, probabilities } = await predictor.predict(paper(4));
+    expect(category).toBe('cs.CL');
+    expect(probabilities['cs.CL']).toBeCloseTo(Math.E / (Math.E + 2), 6);
   });
 
   it('shares batches between callers', async () => {

@@ -1,0 +1,296 @@
+import { basename } from 'node:path';
+import { type Chart, COLORS, renderChart } from './charts.js';
+import type { Description } from './describe.js';
+import {
+  type Block,
+  type DescribedSection,
+  describedSections,
+  headline,
+  MOST_MONTHS,
+} from './describe-sections.js';
+import type { Distribution } from './distribution.js';
+import { figureHtml, type Html, html, page, tableHtml } from './page.js';
+
+/** Beyond these a chart shows the largest classes only. */
+const MOST_BARS = 24;
+const MOST_CELLS = 10;
+/** As many as there are colours. */
+const MOST_COLORS = COLORS.length;
+/** Characters of an abstract that are shown. */
+const ABSTRACT_SHOWN = 500;
+
+/** A description as a page with charts, in one file that opens without a network. */
+export async function describePage(description: Description): Promise<string> {
+  const sections = await Promise.all(
+    describedSections(description).map(async section => ({
+      title: section.title,
+      body: html`${await charts(section, description)}${section.blocks.map(blockHtml)}`,
+    })),
+  );
+  const { source, seed, fingerprint } = description;
+  const lead = html`<p>${headline(description)}</p>
+<p class="note">Seed ${seed}, fingerprint <code>${fingerprint.slice(0, 16)}</code></p>
+`;
+  return page(basename(source), lead, sections);
+}
+
+function blockHtml(block: Block): Html {
+  if ('table' in block) return tableHtml(block.table);
+  if ('note' in block) return html`<p class="note">${block.note}</p>\n`;
+  if ('terms' in block) {
+    return html`<dl>${block.terms.map(([term, text]) => html`<dt>${term}</dt><dd>${text}</dd>\n`)}</dl>\n`;
+  }
+  return html`${block.papers.map(([label, papers]) => [
+    html`<h3>${label}</h3>\n`,
+    papers.map(
+      ({ id, title, abstract, categories }) => html`<article>
+<h4>${title || 'no title'}</h4>
+<p>${shorten(abstract)}</p>
+<p class="note">${[id, ...categories].join(' · ')}</p>
+</article>
+`,
+    ),
+  ])}`;
+}
+
+function shorten(text: string): string {
+  if (text.length <= ABSTRACT_SHOWN) return text;
+  return `${text.slice(0, ABSTRACT_SHOWN).replace(/\s*\S*$/, '')} …`;
+}
+
+async function charts({ name }: DescribedSection, description: Description): Promise<Html> {
+  const drawn = await Promise.all(
+    chartsOf(name, description).map(async ({ title, chart, note }) =>
+      figureHtml(title, await renderChart(chart), note),
+    ),
+  );
+  return drawn.length === 0 ? html`` : html`<div class="charts">${drawn}</div>\n`;
+}
+
+/** An axis of papers. */
+const COUNTS = { format: ',d', tickMinStep: 1, tickCount: 4 };
+
+interface TitledChart {
+  title: string;
+  chart: Chart;
+  note?: string;
+}
+
+function chartsOf(name: DescribedSection['name'], description: Description): TitledChart[] {
+  switch (name) {
+    case 'classes':
+      return [classBars(description)];
+    case 'lengths':
+      return lengthHistograms(description);
+    case 'overlap':
+      return description.overlap.several === 0 ? [] : [overlapMap(description)];
+    case 'dates':
+      return description.dates.months.length === 0 ? [] : [monthBars(description)];
+    default:
+      return [];
+  }
+}
+
+function classBars(description: Description): TitledChart {
+  const shown = largest(description, MOST_BARS);
+  const totals = classTotals(description);
+  const values = shown.map(k => ({ label: description.labels[k], papers: totals[k] }));
+  return {
+    title: 'Papers a class',
+    chart: {
+      height: { step: 28 },
+      data: { values },
+      encoding: {
+        y: { field: 'label', type: 'nominal', sort: null, title: null },
+        x: { field: 'papers', type: 'quantitative', axis: null },
+      },
+      layer: [
+        { mark: { type: 'bar', height: { band: 0.7 } } },
+        {
+          mark: { type: 'text', align: 'left', dx: 5 },
+          encoding: { text: { field: 'papers', type: 'quantitative', format: ',d' } },
+        },
+      ],
+    },
+    ...shownOf(shown, description),
+  };
+}
+
+function lengthHistograms({ words, tokens }: Description): TitledChart[] {
+  const limit = (text: 'title' | 'abstract') => tokens?.truncation.find(each => each.text === text)?.limit;
+  return [
+    histogram('Title, words', words.title, 'words'),
+    histogram('Abstract, words', words.abstract, 'words'),
+    ...(tokens
+      ? [
+          histogram('Title, tokens', tokens.title, 'tokens', limit('title')),
+          histogram('Abstract, tokens', tokens.abstract, 'tokens', limit('abstract')),
+        ]
+      : []),
+  ];
+}
+
+function histogram(
+  title: string,
+  { histogram: bins }: Distribution,
+  unit: string,
+  limit?: number,
+): TitledChart {
+  const width = bins[0]!.to! - bins[0]!.from;
+  const last = bins.at(-1)!;
+  const values = bins.map(({ from, papers }) => ({ from, to: from + width, papers }));
+  return {
+    title,
+    chart: {
+      height: 150,
+      layer: [
+        {
+          data: { values },
+          mark: { type: 'bar', binSpacing: 1 },
+          encoding: {
+            x: {
+              field: 'from',
+              type: 'quantitative',
+              bin: { binned: true, step: width },
+              title: unit,
+              axis: { format: ',d', tickMinStep: 1, tickCount: 6, labelOverlap: true },
+            },
+            x2: { field: 'to' },
+            y: {
+              field: 'papers',
+              type: 'quantitative',
+              title: 'papers',
+              axis: COUNTS,
+            },
+          },
+        },
+        ...(limit === undefined ? [] : limitLine(limit)),
+      ],
+    },
+    ...(last.to === null && { note: `The last bar stands for all from ${last.from} ${unit} on.` }),
+  };
+}
+
+function limitLine(limit: number): Chart[] {
+  const data = { values: [{ limit, text: `limit ${limit}` }] };
+  const x = { field: 'limit', type: 'quantitative' };
+  return [
+    { data, mark: { type: 'rule', strokeDash: [4, 3] }, encoding: { x } },
+    {
+      data,
+      mark: { type: 'text', align: 'left', baseline: 'top', dx: 5 },
+      encoding: { x, y: { value: 0 }, text: { field: 'text' } },
+    },
+  ];
+}
+
+function overlapMap(description: Description): TitledChart {
+  const { labels, overlap } = description;
+  const shown = largest(description, MOST_CELLS);
+  const values = shown.flatMap(i =>
+    shown
+      .filter(j => j !== i)
+      .map(j => ({
+        of: labels[i],
+        also: labels[j],
+        share: overlap.matrix[i]![j]! / Math.max(1, overlap.matrix[i]![i]!),
+      })),
+  );
+  const order = shown.map(k => labels[k]);
+  return {
+    title: 'Of the papers of a class, the share that is also …',
+    chart: {
+      height: { step: 34 },
+      data: { values },
+      encoding: {
+        y: { field: 'of', type: 'nominal', sort: order, title: null },
+        x: {
+          field: 'also',
+          type: 'nominal',
+          sort: order,
+          title: null,
+          axis: { orient: 'top', labelAngle: shown.length > 5 ? -45 : 0, domain: false },
+        },
+      },
+      layer: [
+        {
+          mark: { type: 'rect', color: COLORS[0] },
+          encoding: {
+            fillOpacity: {
+              field: 'share',
+              type: 'quantitative',
+              scale: { domainMin: 0, range: [0.04, 0.6] },
+              legend: null,
+            },
+          },
+        },
+        {
+          mark: { type: 'text' },
+          encoding: { text: { field: 'share', type: 'quantitative', format: '.0%' } },
+        },
+      ],
+    },
+    ...shownOf(shown, description),
+  };
+}
+
+function monthBars(description: Description): TitledChart {
+  const { labels, dates } = description;
+  const shown = largest(description, labels.length > MOST_COLORS ? MOST_COLORS - 1 : MOST_COLORS);
+  const names = new Map(shown.map(k => [k, labels[k]!]));
+  const order = [...names.values(), ...(shown.length < labels.length ? ['others'] : [])];
+  const values = dates.months.flatMap(({ month, papers }) =>
+    papers.map((count, k) => ({ month, label: names.get(k) ?? 'others', papers: count })),
+  );
+  const byYear = dates.months.length > MOST_MONTHS;
+  return {
+    title: `Papers a ${byYear ? 'year' : 'month'}`,
+    chart: {
+      height: 170,
+      data: { values },
+      mark: { type: 'bar' },
+      encoding: {
+        x: {
+          field: 'month',
+          type: 'temporal',
+          timeUnit: byYear ? 'utcyear' : 'utcyearmonth',
+          title: null,
+          axis: { format: byYear ? '%Y' : '%b %Y', labelOverlap: true, tickCount: 5 },
+        },
+        y: {
+          field: 'papers',
+          aggregate: 'sum',
+          type: 'quantitative',
+          title: 'papers',
+          axis: COUNTS,
+        },
+        color: {
+          field: 'label',
+          type: 'nominal',
+          scale: { domain: order, range: COLORS.slice(0, order.length) },
+          legend: { columns: 4 },
+        },
+        order: { field: 'label', type: 'nominal' },
+      },
+    },
+  };
+}
+
+function classTotals({ labels, counts }: Description): number[] {
+  return labels.map((_, k) => counts.train[k]! + counts.validation[k]! + counts.test[k]!);
+}
+
+/** The indices of the largest classes, in the order of the labels. */
+function largest(description: Description, count: number): number[] {
+  const totals = classTotals(description);
+  return [...totals.keys()]
+    .sort((a, b) => totals[b]! - totals[a]! || a - b)
+    .slice(0, count)
+    .sort((a, b) => a - b);
+}
+
+function shownOf(shown: readonly number[], { labels }: Description): { note?: string } {
+  return shown.length === labels.length
+    ? {}
+    : { note: `The ${shown.length} largest of ${labels.length} classes.` };
+}

@@ -1,0 +1,123 @@
+/** HTML that is safe to put into a page as it is. */
+export class Html {
+  constructor(readonly text: string) {}
+}
+
+type Content = Html | string | number | readonly Content[];
+
+/** A template of HTML: what stands in its places is escaped, unless it is {@link Html} itself. */
+export function html(parts: TemplateStringsArray, ...values: readonly Content[]): Html {
+  return new Html(parts.map((part, i) => (i === 0 ? part : textOf(values[i - 1]!) + part)).join(''));
+}
+
+function textOf(value: Content): string {
+  if (value instanceof Html) return value.text;
+  if (typeof value === 'object') return value.map(textOf).join('');
+  return String(value).replace(/[&<>"']/g, character => `&#${character.charCodeAt(0)};`);
+}
+
+/** A table with a row of headings; the first column stands to the left, the others are figures. */
+export function tableHtml([head = [], ...rows]: readonly (readonly Content[])[]): Html {
+  return html`<div class="table"><table>
+<thead><tr>${head.map(cell => html`<th scope="col">${cell}</th>`)}</tr></thead>
+<tbody>${rows.map(
+    ([name = '', ...cells]) =>
+      html`<tr><th scope="row">${name}</th>${cells.map(cell => html`<td>${cell}</td>`)}</tr>
+`,
+  )}</tbody></table></div>
+`;
+}
+
+/** A chart of renderChart under its title, with what has to be said about it below. */
+export function figureHtml(title: string, svg: string, note = ''): Html {
+  return html`<figure><h3>${title}</h3>
+${new Html(svg)}
+${note === '' ? '' : html`<figcaption>${note}</figcaption>`}</figure>
+`;
+}
+
+export interface Section {
+  title: string;
+  body: Html;
+}
+
+/**
+ * A page in one file that asks nothing of a network or a script: it opens offline, on a phone, in light and dark.
+ *
+ * @param lead stands under the title
+ */
+export function page(title: string, lead: Html, sections: readonly Section[]): string {
+  return html`<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>${title}</title>
+<style>${new Html(STYLE)}</style>
+</head>
+<body>
+<main>
+<header><h1>${title}</h1>
+${lead}</header>
+${sections.map(
+  section => html`<section><h2>${section.title}</h2>
+${section.body}</section>
+`,
+)}</main>
+</body>
+</html>
+`.text;
+}
+
+const STYLE = `
+:root {
+  --paper: #ffffff; --ink: #1f2328; --faint: #59636e; --rule: #d8dee4;
+  --c1: #2f6fb7; --c2: #d9772b; --c3: #3a8f5c; --c4: #8d5fb0;
+  --c5: #b8860b; --c6: #c2486b; --c7: #2a9ba6; --c8: #7a7f87;
+}
+@media (prefers-color-scheme: dark) {
+  :root {
+    --paper: #12161c; --ink: #e6e9ed; --faint: #98a2ae; --rule: #2d343d;
+    --c1: #6ea8e5; --c2: #eb9a5b; --c3: #6cc08b; --c4: #b993da;
+    --c5: #d9b04a; --c6: #e5809d; --c7: #5fc4ce; --c8: #a2a8b0;
+  }
+}
+* { box-sizing: border-box; }
+body {
+  margin: 0; background: var(--paper); color: var(--ink);
+  font: 15px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, sans-serif;
+  overflow-wrap: anywhere; -webkit-text-size-adjust: 100%;
+}
+main { max-width: 760px; margin: 0 auto; padding: 32px 16px 64px; }
+h1 { font-size: 26px; line-height: 1.25; margin: 0 0 8px; }
+h2 { font-size: 18px; margin: 48px 0 12px; padding-top: 16px; border-top: 1px solid var(--rule); }
+h3 { font-size: 14px; font-weight: 600; margin: 0 0 8px; }
+p { margin: 0 0 12px; max-width: 66ch; }
+header p, .note, figcaption { color: var(--faint); }
+.note, figcaption { font-size: 13px; }
+figcaption { margin-top: 4px; }
+.charts { display: flex; flex-wrap: wrap; gap: 28px 44px; margin: 16px 0 20px; }
+figure { margin: 0; width: 342px; max-width: 100%; }
+figure svg { display: block; max-width: 100%; height: auto; }
+.table { overflow-x: auto; margin: 0 0 12px; }
+table { border-collapse: collapse; font-variant-numeric: tabular-nums; overflow-wrap: normal; }
+th, td { padding: 4px 0 4px 20px; text-align: right; white-space: nowrap; }
+th:first-child { padding-left: 0; text-align: left; }
+thead th { font-weight: 400; font-size: 13px; color: var(--faint); border-bottom: 1px solid var(--rule); }
+tbody th { font-weight: 400; }
+dl { display: grid; grid-template-columns: max-content 1fr; gap: 6px 20px; margin: 0 0 12px; }
+dt { color: var(--faint); }
+dd { margin: 0; }
+section > h3 { margin: 24px 0 8px; }
+article { margin: 0 0 20px; }
+h4 { font-size: 15px; font-weight: 600; margin: 0 0 4px; }
+article p { margin-bottom: 4px; }
+@media (max-width: 480px) {
+  table { font-size: 13px; }
+  th, td { padding-left: 12px; }
+  thead th { font-size: 12px; }
+}
+code { font: 13px ui-monospace, Menlo, Consolas, monospace; }
+`;

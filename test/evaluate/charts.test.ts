@@ -1,0 +1,61 @@
+import { describe, expect, it, vi } from 'vitest';
+import { type Chart, COLORS, renderChart } from '../../src/evaluate/charts.js';
+
+const bars = (values: object[]): Chart => ({
+  height: { step: 20 },
+  data: { values },
+  mark: 'bar',
+  encoding: {
+    y: { field: 'label', type: 'nominal', title: null },
+    x: { field: 'papers', type: 'quantitative', title: 'papers', axis: { format: ',d' } },
+    color: { field: 'label', type: 'nominal' },
+  },
+});
+
+/** What a reader of the picture sees, in the order of drawing. */
+const texts = (svg: string): string[] =>
+  [...svg.matchAll(/<text[^>]*opacity="1"[^>]*>([^<]*)</g)].map(match => match[1]!);
+
+describe('a chart', () => {
+  it('is an SVG element with axes, of the width of a phone', async () => {
+    const svg = await renderChart(
+      bars([
+        { label: 'cs.AI', papers: 1500 },
+        { label: 'cs.CL', papers: 12_000 },
+      ]),
+    );
+    expect(svg).toMatch(/^<svg [^>]*width="342"[^>]*viewBox="0 0 342 /);
+    expect(svg.trimEnd()).toMatch(/<\/svg>$/);
+    expect(texts(svg)).toEqual(expect.arrayContaining(['cs.AI', 'cs.CL', 'papers', '0', '12,000']));
+  });
+
+  it("has the page's colours, and its own where it stands alone", async () => {
+    const svg = await renderChart(
+      bars([
+        { label: 'a', papers: 1 },
+        { label: 'b', papers: 2 },
+      ]),
+    );
+    expect(svg).toContain(`fill="${COLORS[0]}"`);
+    expect(svg).toContain(`fill="${COLORS[1]}"`);
+    expect(svg).not.toContain('fill="white"');
+    expect(COLORS[0]).toMatch(/^var\(--c1, #[0-9a-f]{6}\)$/);
+  });
+
+  it('holds hostile names as text and refers to nothing outside', async () => {
+    const svg = await renderChart(bars([{ label: '</text><script>&"', papers: 1 }]));
+    expect(svg).not.toContain('<script');
+    expect(texts(svg).join()).toContain('&lt;/text&gt;&lt;script&gt;&amp;');
+    expect(svg.replace(/ xmlns(:\w+)?="[^"]*"/g, '')).not.toMatch(/https?:|\bhref|\burl\(/);
+  });
+
+  it('is the same every time, and says nothing on the way', async () => {
+    const spoken = (['log', 'warn', 'error', 'info', 'debug'] as const).map(name =>
+      vi.spyOn(console, name).mockImplementation(() => {}),
+    );
+    const chart = bars([{ label: 'a', papers: 3 }]);
+    expect(await renderChart(chart)).toBe(await renderChart(chart));
+    for (const spy of spoken) expect(spy).not.toHaveBeenCalled();
+    vi.restoreAllMocks();
+  });
+});
