@@ -1,5 +1,4 @@
 import type { EncoderShape } from '../native.js';
-import type { TokenizerStyle } from '../text/bare-vocabulary.js';
 
 /** The fields of config.json that an encoder's shape is read from, by BERT's names for them. */
 export type ConfigField =
@@ -19,8 +18,6 @@ export type ConfigField =
 
 /** How a family differs from BERT. To add a cousin, add a row to FAMILIES. */
 export interface Family {
-  /** How its texts become tokens, where its files leave that open. */
-  tokenizer: TokenizerStyle;
   /** What stands before its encoder's names in a model with a head, e.g. `bert.`. */
   prefix: string;
   /** Its own names for fields of config.json. */
@@ -40,7 +37,6 @@ export interface Family {
 }
 
 const BERT: Family = {
-  tokenizer: 'bert',
   prefix: 'bert.',
   fields: {},
   defaults: {},
@@ -60,7 +56,6 @@ export const FAMILIES: Readonly<Record<string, Family>> = {
   bert: BERT,
   roberta: {
     ...BERT,
-    tokenizer: 'roberta',
     prefix: 'roberta.',
     defaults: { pad_token_id: 1 },
     positionOffset: padTokenId => padTokenId + 1,
@@ -93,7 +88,6 @@ export const FAMILIES: Readonly<Record<string, Family>> = {
   },
   mpnet: {
     ...BERT,
-    tokenizer: 'mpnet',
     prefix: 'mpnet.',
     fixed: { type_vocab_size: 0, pad_token_id: 1 },
     renamings: [
@@ -125,7 +119,10 @@ export function encoderTensors(shape: EncoderShape): Map<string, number[]> {
   }
   norm('embeddings.LayerNorm');
   if (shape.relativeAttentionBuckets > 0) {
-    tensors.set('encoder.relative_attention_bias.weight', [shape.relativeAttentionBuckets, shape.attentionHeads]);
+    tensors.set('encoder.relative_attention_bias.weight', [
+      shape.relativeAttentionBuckets,
+      shape.attentionHeads,
+    ]);
   }
   for (let i = 0; i < shape.layers; i++) {
     const layer = `encoder.layer.${i}`;

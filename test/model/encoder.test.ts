@@ -175,7 +175,7 @@ describe('openEncoder', () => {
     copyFileSync(fixture('bert-zip/config.json'), join(folder, 'config.json'));
     await expect(openEncoder(folder)).rejects.toMatchObject({
       code: 'BAD_MODEL',
-      message: expect.stringContaining('no tokenizer.json and no vocab.txt'),
+      message: expect.stringContaining('no tokenizer.json, no vocab.txt'),
     });
     copyFileSync(fixture('bert-zip/vocab.txt'), join(folder, 'vocab.txt'));
     await expect(openEncoder(folder)).rejects.toMatchObject({

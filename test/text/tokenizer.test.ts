@@ -219,7 +219,7 @@ describe('open', () => {
 
 describe('open refuses', () => {
   it('a folder without a tokenizer', async () => {
-    expect(await refusal()).toBe('DIR: no tokenizer.json and no vocab.txt');
+    expect(await refusal()).toBe('DIR: no tokenizer.json, no vocab.txt, and no vocab.json with merges.txt');
   });
 
   it.each([
@@ -229,7 +229,7 @@ describe('open refuses', () => {
     [
       'another type',
       '{"model": {"type": "Unigram"}}',
-      /tokenizers of type Unigram are not supported; expected WordPiece$/,
+      /tokenizers of type Unigram are not supported; expected WordPiece or byte-level BPE$/,
     ],
     ['no vocabulary', '{"model": {"type": "WordPiece"}}', /tokenizer\.json: "model" has no "vocab"$/],
   ])('a tokenizer.json with %s', async (_name, content, message) => {
