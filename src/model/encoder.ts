@@ -48,8 +48,8 @@ export async function openEncoder(idOrFolder: string, options: HubOptions = {}):
 }
 
 /**
- * Only the tokenizer of an encoder: no weights are fetched. A folder needs tokenizer.json or vocab.txt and nothing else,
- * so that of a saved model will do.
+ * Only the tokenizer of an encoder: no weights are fetched. A folder needs no more than Tokenizer.open does, so that of a
+ * saved model will do.
  *
  * @throws ArxivNativeError as openEncoder does
  */

@@ -210,31 +210,39 @@ export class Tokenizer {
   }
 }
 
+const SPACE = /\p{White_Space}/u;
+
 /** Tokens that are found in a text by their name, before it is split into words. */
 class AddedTokens {
-  private readonly ids = new Map<string, number>();
+  private readonly tokens: Map<string, AddedToken>;
   private readonly pattern: RegExp | undefined;
 
   constructor(tokens: AddedToken[]) {
+    this.tokens = new Map(tokens.map(token => [token.content, token]));
     if (tokens.length === 0) return;
-    for (const token of tokens) this.ids.set(token.content.trim(), token.id);
     // Of those that begin at one place the longest counts.
-    const longestFirst = [...tokens].sort((a, b) => b.content.length - a.content.length);
-    const names = longestFirst.map(({ content, lstrip, rstrip }) => {
-      const name = content.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&');
-      return `${lstrip ? '\\s*' : ''}${name}${rstrip ? '\\s*' : ''}`;
-    });
-    this.pattern = new RegExp(names.join('|'), 'g');
+    const longestFirst = [...this.tokens.keys()].sort((a, b) => b.length - a.length);
+    this.pattern = new RegExp(
+      longestFirst.map(name => name.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&')).join('|'),
+      'g',
+    );
   }
 
-  /** Appends the ids of the tokens found, and calls `between` for the text before, between and after them. */
+  /**
+   * Appends the ids of the tokens found, and calls `between` for the text before, between and after them, less the
+   * space that a token takes with it.
+   */
   divide(text: string, ids: number[], between: (text: string) => void): void {
     let start = 0;
     if (this.pattern !== undefined) {
       for (const { 0: found, index } of text.matchAll(this.pattern)) {
-        if (index > start) between(text.slice(start, index));
-        ids.push(this.ids.get(found.trim())!);
+        const { id, lstrip, rstrip } = this.tokens.get(found)!;
+        let end = index;
+        if (lstrip) while (end > start && SPACE.test(text[end - 1]!)) end--;
+        if (end > start) between(text.slice(start, end));
+        ids.push(id);
         start = index + found.length;
+        if (rstrip) while (start < text.length && SPACE.test(text[start]!)) start++;
       }
     }
     if (start < text.length) between(text.slice(start));
