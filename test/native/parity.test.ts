@@ -133,6 +133,19 @@ describe.each(readdirSync(FOLDER))('parity with PyTorch: %s', name => {
     expect(difference).toBeLessThanOrEqual(4 * parity.bf16Deviation);
     expect(difference).toBeGreaterThan(0);
   });
+
+  const table = 'encoder.relative_attention_bias.weight';
+  if (parity.encoder.relativeAttentionBuckets > 0 && !parity.training.freezeEmbeddings) {
+    it.runIf(cpu.precisions.includes('bf16'))('trains relative positions in bf16', async () => {
+      const expected = (await readExpected(folder)).get(`grad.${table}`)!;
+      for (const attentionDropout of [0, 1e-9]) {
+        const model = await createModel('bf16', { attentionDropout });
+        await model.backward(first);
+        const difference = largestDifference(await model.read('gradient', table), expected);
+        expect(difference).toBeLessThanOrEqual(0.15 * largest(expected));
+      }
+    });
+  }
 });
 
 function batchOf(parity: ParityCase, index: number): TrainBatch {
