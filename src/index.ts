@@ -1,5 +1,35 @@
+export {
+  type FetchHooks,
+  type FetchProgress,
+  type FetchSummary,
+  fetchPapers,
+} from './data/arxiv/fetch.js';
+export type { CategoryCount } from './data/arxiv/newest.js';
+export type { FetchOptions } from './data/arxiv/options.js';
+export {
+  type ImportHooks,
+  type ImportOptions,
+  type ImportResult,
+  importPapers,
+} from './data/import.js';
+export type { Leaks } from './data/leaks.js';
+export type { PrepareOptions, PrepareRule } from './data/prepare-options.js';
+export { type PrepareFolderOptions, type PrepareResult, prepare } from './data/prepared-folder.js';
 export { ArxivNativeError, type ErrorCode } from './errors.js';
-export type { Averages, ClassMetrics, Metrics } from './evaluate/metrics.js';
+export {
+  type DescribeEvent,
+  type DescribeHooks,
+  type DescribeOptions,
+  type Description,
+  describe,
+} from './evaluate/describe.js';
+export type { Averages, CategoryMetrics, ClassMetrics, CountMetrics, Metrics } from './evaluate/metrics.js';
+export {
+  type ImportCheckpointOptions,
+  type ImportCheckpointResult,
+  type ImportRecord,
+  importCheckpoint,
+} from './model/import-checkpoint.js';
 export type { Precision } from './native.js';
 export {
   type LoadOptions,
@@ -9,8 +39,10 @@ export {
   Predictor,
 } from './serve/predictor.js';
 export type { RandomEncoder, Recipe, RecipeOverrides, RecipeSource } from './train/recipe.js';
+export { type SeedFigures, type SeedsResult, type Spread, trainSeeds } from './train/seeds.js';
 export {
   type EpochRecord,
+  type SessionRecord,
   type TrainEvent,
   type TrainHooks,
   type TrainingRecord,

@@ -43,7 +43,17 @@ const USE = `
   }));
 })();`;
 
-const EXPORTED = ['ArxivNativeError', 'Predictor', 'train'];
+const EXPORTED = [
+  'ArxivNativeError',
+  'Predictor',
+  'describe',
+  'fetchPapers',
+  'importCheckpoint',
+  'importPapers',
+  'prepare',
+  'train',
+  'trainSeeds',
+];
 
 function expectAnswers({ stdout, stderr, exitCode }: Awaited<ReturnType<typeof script>>): void {
   expect({ stderr, exitCode }).toEqual({ stderr: '', exitCode: 0 });

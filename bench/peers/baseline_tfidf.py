@@ -42,7 +42,8 @@ def main():
 def read(file):
     with file.open(encoding="utf-8") as lines:
         rows = [json.loads(line) for line in lines]
-    return rows, [f"{row['title']} {row['abstract']}" for row in rows], [row["categories"][0] for row in rows]
+    labels = [row.get("label") or row["categories"][0] for row in rows]
+    return rows, [f"{row['title']} {row['abstract']}" for row in rows], labels
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """The peer of `arxiv-native train --recipe v5.0`: the same model, data and rules in PyTorch + transformers.
 
-Reads train.jsonl, validation.jsonl and test.jsonl (title, abstract, categories; the first is the label), as
-bench/export_split.mjs writes them. Writes JSON lines to --out as it goes: one when it starts, one an epoch, one at the
-end; and the test predictions of the epoch that was best on validation to --predictions.
+Reads train.jsonl, validation.jsonl and test.jsonl (title, abstract, and the label in `label` or first in
+categories), as `arxiv-native prepare` writes them. Writes JSON lines to --out as it goes: one when it starts, one an epoch, one at
+the end; and the test predictions of the epoch that was best on validation to --predictions.
 """
 
 import argparse
@@ -111,13 +111,17 @@ def read(file):
         return [json.loads(line) for line in lines]
 
 
+def label_of(row):
+    return row.get("label") or row["categories"][0]
+
+
 class Papers:
     """One part of the split, tokenized once."""
 
     def __init__(self, file, tokenizer, labels, arguments):
         rows = read(file)
         self.ids = [row["id"] for row in rows]
-        self.labels = torch.tensor([labels.index(row["categories"][0]) for row in rows])
+        self.labels = torch.tensor([labels.index(label_of(row)) for row in rows])
         self.limits = {"title": arguments.max_title, "abstract": arguments.max_abstract}
         self.tokens = {
             side: tokenizer([row[side] for row in rows], truncation=True, max_length=limit)["input_ids"]
@@ -201,7 +205,7 @@ def main():
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
 
-    labels = sorted({row["categories"][0] for row in read(arguments.data / "train.jsonl")})
+    labels = sorted({label_of(row) for row in read(arguments.data / "train.jsonl")})
     tokenizer = AutoTokenizer.from_pretrained(arguments.encoder)
     train, validation, test = (
         Papers(arguments.data / f"{part}.jsonl", tokenizer, labels, arguments)

@@ -12,6 +12,14 @@ export function placementOptions(command: Command): Command {
     .option('--threads <n>', 'CPU threads (default: all)', positiveInteger);
 }
 
+/** For commander: names with commas between them. */
+export function list(text: string): string[] {
+  return text
+    .split(',')
+    .map(name => name.trim())
+    .filter(name => name !== '');
+}
+
 /** For commander: a whole number above 0. */
 export function positiveInteger(text: string): number {
   const value = Number(text);

@@ -1,4 +1,5 @@
 import type { Description } from '../evaluate/describe.js';
+import type { SamplePaper } from '../evaluate/describe-papers.js';
 import { type Block, describedSections, headline } from '../evaluate/describe-sections.js';
 import { printable } from '../util/format.js';
 import { table } from './table.js';
@@ -7,13 +8,16 @@ const WIDTH = 80;
 const INDENT = '  ';
 /** Lines of an abstract that are shown. */
 const ABSTRACT_LINES = 2;
+const MORE = ' …';
+/** What stands beside a long term has at least so much room. */
+const NARROWEST = 24;
 
 /** A description for a terminal of 80 columns. */
 export function describeText(description: Description): string {
   const { source, seed, fingerprint } = description;
   return [
     source,
-    indent(headline(description)),
+    indent(wrap(headline(description), WIDTH - INDENT.length)),
     indent(`Seed ${seed}, fingerprint ${fingerprint.slice(0, 16)}.`),
     ...describedSections(description).flatMap(({ title, blocks }) => ['', title, ...blocks.map(blockText)]),
     '',
@@ -22,42 +26,49 @@ export function describeText(description: Description): string {
 
 function blockText(block: Block): string {
   if ('table' in block) return indent(table(block.table.map(row => row.map(printable))));
-  if ('note' in block) return indent(wrap(block.note, WIDTH - INDENT.length).join('\n'));
-  if ('terms' in block)
-    return indent(block.terms.map(([term, text]) => hanging(term, text, block.terms)).join('\n'));
+  if ('note' in block) return indent(wrap(block.note, WIDTH - INDENT.length));
+  if ('terms' in block) return indent(besideEachOther(block.terms, (term, width) => term.padEnd(width)));
+  if ('figures' in block) {
+    return indent(besideEachOther(block.figures, (figure, width) => figure.padStart(width)));
+  }
   return block.papers
-    .map(([label, papers]) =>
+    .flatMap(([label, papers]) => [indent(printable(label)), ...papers.map(paperText)])
+    .join('\n');
+}
+
+function paperText({ id, title, abstract }: SamplePaper): string {
+  const lines = wrap(printable(abstract), WIDTH - 3 * INDENT.length - MORE.length).split('\n');
+  const shown = lines.slice(0, ABSTRACT_LINES).join('\n') + (lines.length > ABSTRACT_LINES ? MORE : '');
+  return indent(
+    indent(
       [
-        indent(printable(label)),
-        ...papers.map(({ id, title, abstract }) =>
-          indent(
-            indent(
-              [
-                ...wrap(printable(title) || 'no title', WIDTH - 2 * INDENT.length),
-                ...clip(wrap(printable(abstract), WIDTH - 3 * INDENT.length)).map(line => INDENT + line),
-                `${INDENT}${printable(id)}`,
-              ].join('\n'),
-            ),
-          ),
-        ),
+        wrap(printable(title) || 'no title', WIDTH - 2 * INDENT.length),
+        indent(shown),
+        indent(printable(id)),
       ].join('\n'),
+    ),
+  );
+}
+
+/** Two columns, of which the second is wrapped. */
+function besideEachOther(
+  rows: readonly [string, string][],
+  align: (text: string, width: number) => string,
+): string {
+  const first = rows.map(([name]) => printable(name));
+  const width = Math.max(0, ...first.map(name => name.length));
+  const rest = Math.max(NARROWEST, WIDTH - 2 * INDENT.length - width);
+  return rows
+    .map(([, text], row) =>
+      wrap(text, rest)
+        .split('\n')
+        .map((line, i) => align(i === 0 ? first[row]! : '', width) + INDENT + line)
+        .join('\n'),
     )
     .join('\n');
 }
 
-/** The term, and its text beside it in a column of its own. */
-function hanging(term: string, text: string, all: readonly [string, string][]): string {
-  const column = Math.max(...all.map(([name]) => printable(name).length)) + 2;
-  const lines = wrap(text, Math.max(20, WIDTH - INDENT.length - column));
-  return lines.map((line, i) => (i === 0 ? printable(term) : '').padEnd(column) + line).join('\n');
-}
-
-function clip(lines: string[]): string[] {
-  if (lines.length <= ABSTRACT_LINES) return lines;
-  return [...lines.slice(0, ABSTRACT_LINES - 1), `${lines[ABSTRACT_LINES - 1]} …`];
-}
-
-function wrap(text: string, width: number): string[] {
+function wrap(text: string, width: number): string {
   const lines: string[] = [];
   for (const word of text.split(' ')) {
     const last = lines.at(-1);
@@ -65,7 +76,7 @@ function wrap(text: string, width: number): string[] {
       lines[lines.length - 1] = `${last} ${word}`;
     else lines.push(word);
   }
-  return lines;
+  return lines.join('\n');
 }
 
 function indent(text: string): string {

@@ -8,6 +8,7 @@ import { interruptible } from './interrupt.js';
 
 interface DescribeFlags extends Pick<RecipeOverrides, 'maxTitle' | 'maxAbstract' | 'maxJoined'> {
   recipe: string;
+  labelColumn?: string;
   encoder?: string;
   revision?: string;
   seed?: number;
@@ -35,6 +36,7 @@ export function register(program: Command): void {
       '<data>',
       'a folder that prepare wrote, or a file of labelled papers (.jsonl, .csv, .gz of either)',
     )
+    .option('--label-column <name>', 'the field that holds the label, if it is not the category')
     .option('--encoder <encoder>', 'whose tokenizer counts: a folder, or a Hugging Face Hub id')
     .option('--revision <revision>', 'of an encoder on the Hub: a branch, tag or commit')
     .option('--recipe <recipe>', 'whose lengths cut: a recipe by name, or the path of a JSON file', 'v5.0')
@@ -70,8 +72,13 @@ async function run(data: string, flags: DescribeFlags, signal: AbortSignal): Pro
     },
     {
       signal,
-      onDownload: ({ file, received, total }) => stages.show(file, 'bytes', received, total),
-      onProgress: ({ done, total }) => stages.show('counting', 'papers', done, total),
+      onProgress: event => {
+        if (event.type === 'counting') stages.show('counting', 'papers', event.done, event.total);
+        else {
+          const title = event.type === 'reading' ? `reading ${event.source}` : event.file;
+          stages.show(title, 'bytes', event.received, event.total);
+        }
+      },
     },
   ).finally(() => stages.stop());
   if (html !== undefined) {

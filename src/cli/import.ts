@@ -1,12 +1,12 @@
 import { type Command, Option } from 'commander';
 import type { ImportOptions, ImportResult } from '../data/import.js';
+import { list } from './arguments.js';
 import { interruptible } from './interrupt.js';
 import { skipWarning } from './skip-warning.js';
 
-interface ImportFlags extends Omit<ImportOptions, 'format' | 'columns' | 'categories'> {
+interface ImportFlags extends Omit<ImportOptions, 'format' | 'columns'> {
   format: 'auto' | NonNullable<ImportOptions['format']>;
   columns?: string;
-  categories?: string;
   json?: boolean;
 }
 
@@ -34,7 +34,7 @@ export function register(program: Command): void {
     )
     .option('--columns <list>', 'fields of a paper by their names in the files: title=Titel,abstract=Summary')
     .option('--label-column <name>', "the column with each paper's class (default: its first category)")
-    .option('--categories <list>', 'only papers that carry one of these: cs.AI,cs.CL')
+    .option('--categories <list>', 'only papers that carry one of these: cs.AI,cs.CL', list)
     .option('--primary-only', 'only papers whose first category is one of them')
     .option('--from <day>', 'only papers published on that day or later: 2025-06-30')
     .option('--to <day>', 'only papers published on that day or earlier')
@@ -54,7 +54,7 @@ async function run(files: string[], flags: ImportFlags, signal: AbortSignal): Pr
   const { importPapers } = await import('../data/import.js');
   const { parseColumns } = await import('../data/columns.js');
   const { Stages } = await import('../util/progress.js');
-  const { json, format, columns, categories, ...options } = flags;
+  const { json, format, columns, ...options } = flags;
   const stages = new Stages();
   const result = await importPapers(
     files,
@@ -62,7 +62,6 @@ async function run(files: string[], flags: ImportFlags, signal: AbortSignal): Pr
       ...options,
       ...(format !== 'auto' && { format }),
       ...(columns !== undefined && { columns: parseColumns(columns) }),
-      ...(categories !== undefined && { categories: categories.split(',').map(name => name.trim()) }),
     },
     {
       signal,

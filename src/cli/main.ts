@@ -3,8 +3,11 @@ import { Command, CommanderError } from 'commander';
 import { ArxivNativeError, exitCode } from '../errors.js';
 import { register as registerDescribe } from './describe.js';
 import { register as registerDoctor } from './doctor.js';
+import { register as registerFetch } from './fetch.js';
 import { register as registerImport } from './import.js';
+import { register as registerImportCheckpoint } from './import-checkpoint.js';
 import { register as registerPredict } from './predict.js';
+import { register as registerPrepare } from './prepare.js';
 import { fromCommander, reportError } from './report-error.js';
 import { register as registerSetup } from './setup.js';
 import { register as registerTrain } from './train.js';
@@ -14,7 +17,10 @@ const { version } = createRequire(import.meta.url)('../../package.json') as { ve
 const EXAMPLES = `
 Examples:
   $ arxiv-native setup                                        get LibTorch and build the engine
-  $ arxiv-native train --data papers.jsonl --out my-model     train a classifier
+  $ arxiv-native fetch --categories cs.AI,cs.CL --output papers.jsonl
+  $ arxiv-native prepare papers.jsonl --out data              an honest data set, split
+  $ arxiv-native describe data                                what is in it
+  $ arxiv-native train --data data --out my-model             train a classifier
   $ arxiv-native predict --model my-model --title "…" --abstract "…"
   $ arxiv-native predict --model my-model --input papers.jsonl --output categories.jsonl
   $ arxiv-native doctor                                       say what was found where
@@ -53,9 +59,12 @@ function buildProgram(): Command {
     .exitOverride()
     .configureOutput({ outputError: () => {} });
   const registers = [
-    registerDescribe,
+    registerFetch,
     registerImport,
+    registerPrepare,
+    registerDescribe,
     registerTrain,
+    registerImportCheckpoint,
     registerPredict,
     registerDoctor,
     registerSetup,

@@ -1,4 +1,6 @@
+import { describeLeaks } from '../data/leaks.js';
 import type { Metrics } from '../evaluate/metrics.js';
+import type { SeedsResult, Spread } from '../train/seeds.js';
 import type { TrainEvent, TrainingRecord, TrainPlan, TrainResult } from '../train/types.js';
 import { counted, percent } from '../util/format.js';
 import { formatDuration, Progress } from '../util/progress.js';
@@ -7,19 +9,37 @@ import { table } from './table.js';
 /** Shows a training on standard error as it goes. */
 export class TrainDisplay {
   private progress: Progress | undefined;
-  private downloading: string | undefined;
+  private transfer: string | undefined;
+  private plan: TrainPlan | undefined;
   private step = 0;
   private details = '';
 
   show(event: TrainEvent): void {
     switch (event.type) {
+      case 'reading':
+        this.showTransfer(`reading ${event.source}`, event);
+        break;
       case 'download':
-        this.showDownload(event);
+        this.showTransfer(event.file, event);
         break;
       case 'plan':
         this.stop();
         this.note(describePlan(event.plan));
-        this.progress = new Progress('training', { unit: 'steps', total: event.plan.schedule.steps });
+        this.plan = event.plan;
+        this.begin(0);
+        break;
+      case 'resume':
+        this.note(`going on after step ${event.step}, in epoch ${event.epoch}`);
+        this.begin(event.step);
+        break;
+      case 'seed':
+        this.stop();
+        this.note(`${event.number > 1 ? '\n' : ''}seed ${event.seed}, ${event.number} of ${event.count}`);
+        break;
+      case 'memory':
+        this.note(
+          `memory did not suffice for step ${event.step}: from here on ${counted(event.microBatch, 'paper')} at once`,
+        );
         break;
       case 'step':
         this.step = event.step;
@@ -35,6 +55,13 @@ export class TrainDisplay {
     }
   }
 
+  /** @param done steps that were taken before */
+  private begin(done: number): void {
+    this.progress?.stop();
+    this.step = done;
+    this.progress = new Progress('training', { unit: 'steps', total: this.plan!.schedule.steps, done });
+  }
+
   /** A line of its own. */
   note(text: string): void {
     if (this.progress === undefined) process.stderr.write(`${text}\n`);
@@ -46,18 +73,18 @@ export class TrainDisplay {
     this.progress = undefined;
   }
 
-  private showDownload({ file, received, total }: Extract<TrainEvent, { type: 'download' }>): void {
-    if (file !== this.downloading) {
+  private showTransfer(title: string, { received, total }: { received: number; total: number }): void {
+    if (title !== this.transfer) {
       this.stop();
-      this.downloading = file;
-      this.progress = new Progress(file, { unit: 'bytes', ...(total > 0 && { total }) });
+      this.transfer = title;
+      this.progress = new Progress(title, { unit: 'bytes', ...(total > 0 && { total }) });
     }
     this.progress?.update(received);
   }
 }
 
 /** What stands on standard output when a training is over. */
-export function summary({ folder, training }: TrainResult): string {
+export function summary({ folder, training, unfinished }: TrainResult): string {
   const { test, validation, bestEpoch, history, interrupted, encoder } = training;
   const figures = test ?? validation;
   return [
@@ -74,12 +101,47 @@ export function summary({ folder, training }: TrainResult): string {
       : []),
     cost(training),
     `Saved: ${folder}`,
+    ...(unfinished === undefined ? [] : [`The same command with --resume goes on, from ${unfinished}.`]),
     '',
   ].join('\n');
 }
 
-function cost({ secondsPerStep, peakMemory, trainingSeconds }: TrainingRecord): string {
-  return `${formatDuration(trainingSeconds)} of training, ${secondsPerStep.toPrecision(3)} s a step, ${Math.round(peakMemory / 1e6)} MB of memory.`;
+/** What stands on standard output when the trainings of several seeds are over. */
+export function seedsSummary({ folder, seeds, models, figures }: SeedsResult): string {
+  const last = models.at(-1)!;
+  if (figures === undefined) {
+    const complete = models.filter(({ unfinished }) => unfinished === undefined).length;
+    return `${summary(last)}${complete} of ${counted(seeds.length, 'seed')} are complete; the same command with --resume goes on.\n`;
+  }
+  const row = (name: string, { mean, deviation, values }: Spread, show: (value: number) => string) => [
+    name,
+    show(mean),
+    show(deviation),
+    show(Math.min(...values)),
+    show(Math.max(...values)),
+  ];
+  const { recall, logLoss, macroF1, accuracy, validationAccuracy } = figures;
+  return [
+    `On the test papers, over ${counted(seeds.length, 'seed')} (${seeds.join(', ')}):`,
+    table([
+      ['', 'mean', 'deviation', 'least', 'most'],
+      row('accuracy', accuracy, percent),
+      row('macro-F1', macroF1, percent),
+      ...Object.entries(recall).map(([label, each]) => row(`${label} recall`, each, percent)),
+      row('log loss', logLoss, value => value.toFixed(3)),
+      row('validation accuracy', validationAccuracy, percent),
+    ]),
+    ...(last.training.encoder.random
+      ? ['The encoder began with random weights and has read nothing else: its accuracy means nothing yet.']
+      : []),
+    `Saved: ${folder}`,
+    '',
+  ].join('\n');
+}
+
+function cost({ secondsPerStep, peakMemory, trainingSeconds, sessions }: TrainingRecord): string {
+  const resumed = sessions.length > 1 ? ` in ${sessions.length} sessions` : '';
+  return `${formatDuration(trainingSeconds)} of training${resumed}, ${secondsPerStep.toPrecision(3)} s a step, ${Math.round(peakMemory / 1e6)} MB of memory.`;
 }
 
 function metricsTable({ perClass, accuracy, macro, weighted, papers }: Metrics): string {
@@ -101,7 +163,7 @@ function metricsTable({ perClass, accuracy, macro, weighted, papers }: Metrics):
 
 function describePlan(plan: TrainPlan): string {
   const { recipe, encoder, data, device, precision, threads, parameters, schedule, frozenLayers } = plan;
-  const { labels, splits, duplicates } = data;
+  const { labels, splits, duplicates, withdrawn, empty, leaks } = data;
   const total = (counts: number[]) => String(counts.reduce((sum, count) => sum + count, 0));
   const { train, validation, test } = splits;
   return [
@@ -110,7 +172,8 @@ function describePlan(plan: TrainPlan): string {
       ...labels.map((label, k) => [label, ...[train, validation, test].map(split => String(split[k]))]),
       ['papers', ...[train, validation, test].map(total)],
     ]),
-    `${data.source}: ${counted(duplicates, 'duplicate')} left out`,
+    `${data.source}: ${counted(duplicates, 'duplicate')} left out${withdrawn > 0 ? `, ${withdrawn} withdrawn` : ''}${empty > 0 ? `, ${empty} without title or abstract` : ''}`,
+    ...(leaks.contradictingRows + leaks.crossingPapers > 0 ? [describeLeaks(leaks)] : []),
     `recipe ${recipe.name}, encoder ${encoder.id}${encoder.revision === undefined ? '' : `@${encoder.revision}`}, ${frozenLayers} of ${counted(encoder.layers, 'layer')} frozen`,
     `${(parameters.total / 1e6).toFixed(1)} M parameters, ${(parameters.trainable / 1e6).toFixed(1)} M of them trained; at most ${counted(recipe.resolved.epochs, 'epoch')}, ${counted(schedule.steps, 'step')}`,
     `${device}, ${precision}, ${counted(threads, 'thread')}, seed ${plan.seed}`,

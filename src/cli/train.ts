@@ -1,10 +1,10 @@
 import { type Command, Option } from 'commander';
-import type { TrainOptions } from '../train/types.js';
+import type { TrainEvent, TrainOptions } from '../train/types.js';
 import { number, placementOptions, wholeNumber } from './arguments.js';
 import { interruptible } from './interrupt.js';
-import { summary, TrainDisplay } from './train-display.js';
+import { seedsSummary, summary, TrainDisplay } from './train-display.js';
 
-type TrainFlags = Omit<TrainOptions, 'learningRate'> & { lr?: number; json?: boolean };
+type TrainFlags = Omit<TrainOptions, 'learningRate'> & { lr?: number; seeds?: number; json?: boolean };
 
 const EXAMPLES = `
 Examples:
@@ -12,11 +12,18 @@ Examples:
   $ arxiv-native train --data papers.jsonl                     (the model goes to runs/v5.0)
   $ arxiv-native train --data papers.csv.gz --out my-model --recipe v5.1 --encoder ./minilm --epochs 4
   $ arxiv-native train --data topics.csv --out topics --class-weights balanced   (labels of your own)
+  $ arxiv-native train --data topics.csv --out topics --label-column topic
   $ arxiv-native train --data splits/ --out my-model --recipe my-recipe.json --device cuda:1
+  $ arxiv-native train --data splits/ --out my-model --resume  (goes on, or begins)
+  $ arxiv-native train --data splits/ --out my-models --seeds 5
 
 Papers are JSON lines or CSV with title, abstract and category (or categories, the first one counts); a "split"
-column, or a folder with train.jsonl, validation.jsonl and test.jsonl, decides the splits, otherwise the seed does.
-Ctrl-C stops after the running step and saves the best model so far; a second Ctrl-C ends at once.`;
+column, or a folder with train.jsonl, validation.jsonl and test.jsonl, decides the splits, otherwise the seed does. A
+file is prepared as by \`arxiv-native prepare\` without options; prepare it there for other labels and splits.
+Until a training is complete it lives in OUT.training: after a crash, a kill or Ctrl-C the same command with --resume
+goes on from its last checkpoint, on a CPU bit for bit. Ctrl-C stops after the running step, writes a checkpoint and
+saves the best model so far; a second Ctrl-C ends at once. When memory does not suffice for a step, it and all that
+follow go through in halves.`;
 
 export function register(program: Command): void {
   const command = program
@@ -26,19 +33,30 @@ export function register(program: Command): void {
       '--data <path>',
       'labelled papers: .jsonl or .csv (.gz of either), or a folder with splits',
     )
+    .option('--label-column <name>', 'the field that holds the label, if it is not the category')
     .option('--out <folder>', 'where the model will be written (default: runs/RECIPE)')
     .option('--recipe <recipe>', 'a recipe by name, or the path of a JSON file', 'v5.0')
     .option('--encoder <encoder>', 'a Hugging Face Hub id, or a folder (default: what the recipe says)')
     .option('--revision <revision>', 'of an encoder on the Hub: a branch, tag or commit')
     .option('--epochs <n>', 'at most so many', wholeNumber)
     .option('--patience <epochs>', 'stop after so many without a better validation accuracy', wholeNumber)
-    .option('--batch-size <papers>', 'papers a step', wholeNumber)
+    .option(
+      '--batch-size <papers>',
+      "papers a step; auto: the recipe's, on a CPU in as many parts as its memory asks for",
+      text => (text === 'auto' ? text : wholeNumber(text)),
+    )
     .option('--micro-batch <papers>', 'papers at once in a step: fewer take less memory', wholeNumber)
     .option('--lr <rate>', 'highest learning rate of the encoder', number)
     .option('--max-title <tokens>', 'longest title', wholeNumber)
     .option('--max-abstract <tokens>', 'longest abstract', wholeNumber)
     .option('--max-joined <tokens>', 'longest title and abstract together (cls head)', wholeNumber)
     .option('--seed <n>', 'decides splits, initial weights, order and dropout (default: 42)', wholeNumber)
+    .option('--split-seed <n>', 'decides the splits of data that has none (default: as --seed)', wholeNumber)
+    .option(
+      '--seeds <n>',
+      'train so many models, with --seed and those after it: mean and deviation',
+      wholeNumber,
+    )
     .addOption(
       new Option('--class-weights <how>', 'how much each class counts, whatever the recipe says').choices([
         'none',
@@ -49,19 +67,37 @@ export function register(program: Command): void {
     .option('--deterministic', 'the same weights from the same seed on CUDA too, more slowly')
     .option('--offline', 'use only what was downloaded before')
     .option('--save-predictions <file>', "write the test papers' predictions, one JSON line each")
-    .option('--force', 'replace the model that stands in the folder')
+    .option('--resume', 'go on where the same training was left, or begin')
+    .option(
+      '--checkpoint-every <steps>',
+      'beside one an epoch (default: one every five minutes)',
+      wholeNumber,
+    )
+    .option('--log-every <steps>', 'a line in metrics.jsonl, beside one an epoch (default: 50)', wholeNumber)
+    .option('--force', 'replace the model that stands in the folder, and discard a training that did not end')
     .option('--json', 'one JSON document on standard output and nothing else there; errors too')
     .addHelpText('after', EXAMPLES)
     .action((flags: TrainFlags) => interruptible(signal => run(flags, signal)));
 }
 
-async function run({ lr, json = false, ...flags }: TrainFlags, signal: AbortSignal): Promise<void> {
-  const { train } = await import('../train/train.js');
+async function run({ lr, seeds, json = false, ...flags }: TrainFlags, signal: AbortSignal): Promise<void> {
   const display = new TrainDisplay();
   signal.addEventListener('abort', () => display.note('stopping after this step; once more ends at once'));
-  const result = await train(
-    { ...flags, learningRate: lr },
-    { signal, onProgress: event => display.show(event) },
-  ).finally(() => display.stop());
-  process.stdout.write(json ? `${JSON.stringify(result)}\n` : summary(result));
+  const options = { ...flags, learningRate: lr };
+  const hooks = { signal, onProgress: (event: TrainEvent) => display.show(event) };
+  const print = <T>(result: T, text: (result: T) => string) => {
+    display.stop();
+    process.stdout.write(json ? `${JSON.stringify(result)}\n` : text(result));
+  };
+  try {
+    if (seeds === undefined) {
+      const { train } = await import('../train/train.js');
+      print(await train(options, hooks), summary);
+    } else {
+      const { trainSeeds } = await import('../train/seeds.js');
+      print(await trainSeeds(options, seeds, hooks), seedsSummary);
+    }
+  } finally {
+    display.stop();
+  }
 }

@@ -1,10 +1,10 @@
 import { createReadStream } from 'node:fs';
 import { open, stat } from 'node:fs/promises';
-import type { Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import { ArxivNativeError } from '../errors.js';
 import { readBytes } from '../util/bounded-reader.js';
 import { through } from '../util/streams.js';
+import type { ByteStream } from './formats.js';
 import { CHUNK, locate, openMember } from './zip.js';
 
 /** Of an archive with files, and of one without. */
@@ -31,7 +31,7 @@ const BINARY_FORMATS: { magic: string; name: string }[] = [
 
 interface OpenOptions {
   /** What `-` reads; standard input unless given. */
-  input?: Readable | undefined;
+  input?: ByteStream | undefined;
   /** Is told, with each piece, how many bytes of the file or stream were read, before any unpacking. */
   onBytes?: ((bytes: number) => void) | undefined;
 }
@@ -98,7 +98,7 @@ function missing(path: string): ArxivNativeError {
 }
 
 async function* readAll(
-  stream: Readable,
+  stream: ByteStream,
   name: string,
   onBytes: OpenOptions['onBytes'],
 ): AsyncGenerator<Buffer> {

@@ -1,5 +1,5 @@
 import { ArxivNativeError } from '../errors.js';
-import { didYouMean } from '../util/options.js';
+import { didYouMean, show } from '../util/options.js';
 
 /** What a column may be taken for: the fields of a paper. */
 const TARGETS = [
@@ -28,7 +28,7 @@ export type Columns = Partial<Record<(typeof TARGETS)[number], string>>;
  * @throws BAD_OPTION for a part without `=` and for a field that is named twice
  */
 export function parseColumns(text: string): Record<string, string> {
-  const columns: Record<string, string> = {};
+  const columns = new Map<string, string>();
   for (const part of text.split(/,(?=[^,=]*=)/)) {
     const [, target, column] = /^([^=]*)=(.*)$/s.exec(part)?.map(each => each.trim()) ?? [];
     if (!target || !column) {
@@ -36,16 +36,19 @@ export function parseColumns(text: string): Record<string, string> {
         remedy: 'Write FIELD=COLUMN, with commas between: title=Titel,abstract=Summary',
       });
     }
-    if (columns[target] !== undefined) {
+    if (columns.has(target)) {
       throw new ArxivNativeError('BAD_OPTION', `two columns are given for "${target}"`);
     }
-    columns[target] = column;
+    columns.set(target, column);
   }
-  return columns;
+  return Object.fromEntries(columns);
 }
 
 /** @throws BAD_OPTION for a field that papers do not have, naming the nearest, and a column that is no name */
-export function checkColumns(columns: Record<string, unknown>): asserts columns is Columns {
+export function checkColumns(columns: unknown): asserts columns is Columns {
+  if (columns === null || typeof columns !== 'object') {
+    throw new ArxivNativeError('BAD_OPTION', `"columns" must be an object, not ${show(columns)}`);
+  }
   for (const [target, column] of Object.entries(columns)) {
     if (!(TARGETS as readonly string[]).includes(target)) {
       throw new ArxivNativeError('BAD_OPTION', `papers have no "${target}" that a column could hold`, {
@@ -69,7 +72,7 @@ export function rename(
 ): Record<string, unknown> {
   const renamed = { ...fields };
   for (const [target, column] of Object.entries(columns)) {
-    if (column in fields) renamed[target] = fields[column];
+    if (Object.hasOwn(fields, column)) renamed[target] = fields[column];
     else if (target === 'title' || target === 'abstract') {
       throw new ArxivNativeError('BAD_INPUT', `${where}: no "${column}" for the ${target}`, {
         remedy: didYouMean(column, Object.keys(fields)),

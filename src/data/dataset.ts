@@ -1,10 +1,14 @@
-import { createHash } from 'node:crypto';
 import { existsSync, statSync } from 'node:fs';
-import { join } from 'node:path';
 import { ArxivNativeError } from '../errors.js';
-import { baseId, type Paper, SPLITS, type Split, titleKey } from './paper.js';
+import { throwIfCancelled } from '../util/cancel.js';
+import { type Arrangement, arrange, refuseCrossing } from './arrange.js';
+import type { Leaks } from './leaks.js';
+import { baseId, hasOwnId, type Paper, SPLITS, type Split } from './paper.js';
+import { type DatasetCounts, fingerprintsOf, prepareDataset } from './prepare.js';
+import { type PrepareRule, ruleOf } from './prepare-options.js';
+import { openPrepared, partFile } from './prepared-folder.js';
 import { readPapers } from './read.js';
-import { refuseSmallClasses, splitAsGiven, splitStratified } from './split.js';
+import type { ReadHooks, Row } from './rows.js';
 
 /** A paper and the index of its class in {@link Dataset.labels}. */
 export interface Example {
@@ -12,20 +16,7 @@ export interface Example {
   label: number;
 }
 
-export interface DatasetCounts {
-  /** Papers read, before duplicates were dropped. */
-  read: number;
-  /** Papers dropped because their id or title had come before. */
-  duplicates: number;
-  /** Dropped duplicates whose label was not that of the paper kept. */
-  contradictions: number;
-  /** Papers a class, in the order of the labels. */
-  train: number[];
-  validation: number[];
-  test: number[];
-}
-
-/** Labelled papers, each once and on one side only. */
+/** Labelled papers in three parts. */
 export interface Dataset {
   /** The classes, in alphabetical order (by code units, as scikit-learn's LabelEncoder sorts). */
   labels: string[];
@@ -34,146 +25,124 @@ export interface Dataset {
   test: Example[];
   /** The path as given. */
   source: string;
+  /** By which it was prepared. */
+  rule: PrepareRule;
   counts: DatasetCounts;
-  /** SHA-256 over split, id, title, abstract and label of every paper, in order: equal for equal data only. */
+  leaks: Leaks;
+  /** SHA-256 over all that is known of every paper, in order: equal for equal data only. */
   fingerprint: string;
 }
 
-/** Of a split that was given: one paper alone tells too little about its class. */
-const FEWEST_TO_TRAIN_ON = 2;
+export interface LoadDatasetOptions {
+  /** Decides the split where none is given. */
+  seed: number;
+  /** The field that holds the label, of a file or folder that was not prepared. */
+  labelColumn?: string | undefined;
+}
 
 /**
- * Reads a labelled data set: a folder with train.jsonl, validation.jsonl and test.jsonl, or one file. Of a file the
- * `split` field is honoured; without one the papers are split 70/15/15, stratified, by `seed`. Of papers with the
- * same id (its version aside) or the same title (case and punctuation aside) the first is kept.
- * @throws BAD_INPUT, also for fewer than two classes, too few papers of a class, a paper on two sides of a given
- *   split, and a class of validation or test that training lacks
+ * Reads a labelled data set. A file is prepared as {@link prepareDataset} does without options. A folder that
+ * `prepare` wrote must be as it was written; one that somebody made, of train.jsonl, validation.jsonl and test.jsonl,
+ * is taken as it stands, but for duplicates within a part.
+ * @throws BAD_INPUT, also for fewer than two classes, too few papers of a class, a paper (or a copy of it) on two
+ *   sides of a split that is not by rows, and a class of validation or test that training lacks; BAD_OPTION; IO;
+ *   CANCELLED
  */
-export async function loadDataset(path: string, options: { seed: number }): Promise<Dataset> {
+export async function loadDataset(
+  path: string,
+  { seed, labelColumn }: LoadDatasetOptions,
+  hooks: ReadHooks = {},
+): Promise<Dataset> {
   const isFolder = existsSync(path) && statSync(path).isDirectory();
-  const read = isFolder ? await readFolder(path) : await readFile(path);
-  const { papers, duplicates, contradictions } = dropDuplicates(read);
-  const given = papers.some(({ paper }) => paper.split !== undefined);
-  const bare = papers.map(({ paper }) => paper);
-  const parts = given
-    ? splitAsGiven(bare, path)
-    : splitStratified(bare, options.seed, { source: path, duplicates });
-
-  const labels = [...new Set(parts.train.map(paper => paper.label))].sort();
-  const index = new Map(labels.map((label, i) => [label, i]));
-  const sources = new Map(papers.map(({ paper, source }) => [paper, source]));
-  const examples = (part: Split): Example[] =>
-    parts[part].map(paper => {
-      const name = paper.label;
-      const label = index.get(name);
-      if (label !== undefined) return { paper, label };
-      throw new ArxivNativeError(
-        'BAD_INPUT',
-        `${sources.get(paper)}:${paper.line}: category ${JSON.stringify(name)} is not among those of the training papers (${labels.join(', ')})`,
-      );
-    });
-  const dataset = { train: examples('train'), validation: examples('validation'), test: examples('test') };
-  const count = (part: Split) => {
-    const counts = labels.map(() => 0);
-    for (const { label } of dataset[part]) counts[label]!++;
-    return counts;
-  };
-  const counts = {
-    read: read.length,
-    duplicates,
-    contradictions,
-    train: count('train'),
-    validation: count('validation'),
-    test: count('test'),
-  };
-  if (given) {
-    const size = (label: string) => counts.train[index.get(label)!]!;
-    refuseSmallClasses(labels, size, FEWEST_TO_TRAIN_ON, { source: path, duplicates });
+  if (!isFolder) {
+    const { fingerprints, ...prepared } = await prepareDataset(path, { seed, labelColumn }, hooks);
+    return toDataset(path, { ...prepared, fingerprint: fingerprints.all });
   }
-  return { labels, ...dataset, source: path, counts, fingerprint: fingerprint(dataset, labels) };
-}
-
-interface SourcedPaper {
-  paper: Paper;
-  /** The file that it stood in. */
-  source: string;
-}
-
-async function readFile(path: string): Promise<SourcedPaper[]> {
-  const papers: SourcedPaper[] = [];
-  for await (const paper of readPapers(path, { labelled: true })) papers.push({ paper, source: path });
-  return papers;
-}
-
-async function readFolder(folder: string): Promise<SourcedPaper[]> {
-  const missing = SPLITS.filter(part => !existsSync(join(folder, `${part}.jsonl`)));
+  const missing = SPLITS.filter(part => !existsSync(partFile(path, part)));
   if (missing.length > 0) {
     throw new ArxivNativeError(
       'BAD_INPUT',
-      `${folder}: no ${missing.map(part => `${part}.jsonl`).join(', no ')}`,
+      `${path}: no ${missing.map(part => `${part}.jsonl`).join(', no ')}`,
       {
         remedy: 'A data folder holds train.jsonl, validation.jsonl and test.jsonl; or give a single file.',
       },
     );
   }
-  const papers: SourcedPaper[] = [];
+  const record = await openPrepared(path, hooks.signal);
+  const rows = await readParts(path, record === undefined ? labelColumn : undefined, hooks);
+  if (record === undefined) return takeAsItStands(path, rows, seed);
+  if (labelColumn !== undefined) {
+    throw new ArxivNativeError('BAD_OPTION', `${path} was prepared: its labels are chosen`, {
+      remedy: 'Give --label-column to prepare, or leave it out.',
+    });
+  }
+  if (record.rule.split !== 'rows') refuseCrossing(rows);
+  const parts: Record<Split, Paper[]> = { train: [], validation: [], test: [] };
+  for (const { paper } of rows) parts[paper.split!].push(paper);
+  return toDataset(path, { ...record, parts, fingerprint: record.fingerprints.all });
+}
+
+function takeAsItStands(path: string, rows: readonly Row[], seed: number): Dataset {
+  const arranged = arrange(rows, { rule: ruleOf({}), seed, source: path, asTheyStand: true });
+  const counts = { read: rows.length, withdrawn: 0, empty: 0, ...arranged.counts };
+  return toDataset(path, { ...arranged, counts, fingerprint: fingerprintsOf(arranged.parts).all });
+}
+
+function toDataset(
+  source: string,
+  data: Pick<Arrangement, 'labels' | 'rule' | 'parts' | 'leaks'> & {
+    counts: DatasetCounts;
+    fingerprint: string;
+  },
+): Dataset {
+  const { labels, rule, parts, counts, leaks, fingerprint } = data;
+  const index = new Map(labels.map((label, i) => [label, i]));
+  const examples = (part: Split) =>
+    parts[part].map(paper => {
+      const label = index.get(paper.label);
+      if (label !== undefined) return { paper, label };
+      throw new ArxivNativeError(
+        'BAD_INPUT',
+        `${partFile(source, part)}:${paper.line}: label ${JSON.stringify(paper.label)} is not among those of dataset.json`,
+        { remedy: 'Prepare the data set again.' },
+      );
+    });
+  return {
+    labels,
+    train: examples('train'),
+    validation: examples('validation'),
+    test: examples('test'),
+    source,
+    rule,
+    counts,
+    leaks,
+    fingerprint,
+  };
+}
+
+/** All papers of a folder's three files, each with its side. */
+async function readParts(
+  folder: string,
+  labelColumn: string | undefined,
+  { signal }: ReadHooks,
+): Promise<Row[]> {
+  const rows: Row[] = [];
   for (const part of SPLITS) {
-    const source = join(folder, `${part}.jsonl`);
-    for (const each of await readFile(source)) {
-      const stated = each.paper.split ?? part;
+    const source = partFile(folder, part);
+    for await (const paper of readPapers(source, { labelled: true, labelColumn })) {
+      throwIfCancelled(signal, `reading ${source}`);
+      const stated = paper.split ?? part;
       if (stated !== part) {
         throw new ArxivNativeError(
           'BAD_INPUT',
-          `${source}:${each.paper.line}: split "${stated}" in ${part}.jsonl`,
+          `${source}:${paper.line}: split "${stated}" in ${part}.jsonl`,
         );
       }
       // Lines are numbered in each file apart, so a made-up id would stand for three papers.
-      const id = each.paper.id === `line-${each.paper.line}` ? `${part}-${each.paper.id}` : each.paper.id;
-      papers.push({ paper: { ...each.paper, id, split: part }, source });
+      const named = hasOwnId(paper);
+      const id = named ? baseId(paper.id) : `${part}-${paper.id}`;
+      rows.push({ paper: { ...paper, id, split: part }, source, named, index: rows.length });
     }
   }
-  return papers;
-}
-
-/** Keeps the first paper of each id and title. @throws BAD_INPUT if equal papers state different splits */
-function dropDuplicates(read: SourcedPaper[]) {
-  const first = new Map<string, SourcedPaper>();
-  const papers: SourcedPaper[] = [];
-  let duplicates = 0;
-  let contradictions = 0;
-  const crossing: [SourcedPaper, SourcedPaper][] = [];
-  for (const each of read) {
-    const title = titleKey(each.paper.title);
-    const keys = [`id ${baseId(each.paper.id)}`, ...(title === '' ? [] : [`title ${title}`])];
-    const kept = keys.map(key => first.get(key)).find(found => found !== undefined);
-    for (const key of keys) if (!first.has(key)) first.set(key, kept ?? each);
-    if (kept === undefined) {
-      papers.push(each);
-      continue;
-    }
-    duplicates++;
-    if (kept.paper.label !== each.paper.label) contradictions++;
-    if (kept.paper.split !== each.paper.split) crossing.push([kept, each]);
-  }
-  if (crossing.length > 0) {
-    const [a, b] = crossing[0]!;
-    const place = ({ paper, source }: SourcedPaper) =>
-      `${source}:${paper.line} (${paper.split ?? 'no split'})`;
-    throw new ArxivNativeError(
-      'BAD_INPUT',
-      `${crossing.length === 1 ? '1 paper stands' : `${crossing.length} papers stand`} on two sides of the split; ${place(a)} and ${place(b)} are the same paper: ${a.paper.id}, ${JSON.stringify(a.paper.title.slice(0, 80))}`,
-      { remedy: 'Keep each paper on one side, or give no split and let one be made.' },
-    );
-  }
-  return { papers, duplicates, contradictions };
-}
-
-function fingerprint(parts: Record<Split, Example[]>, labels: string[]): string {
-  const hash = createHash('sha256');
-  for (const part of SPLITS) {
-    for (const { paper, label } of parts[part]) {
-      hash.update(`${JSON.stringify([part, paper.id, paper.title, paper.abstract, labels[label]])}\n`);
-    }
-  }
-  return hash.digest('hex');
+  return rows;
 }

@@ -1,33 +1,18 @@
 import { ArxivNativeError } from '../errors.js';
-import { didYouMean } from '../util/options.js';
-import { checkDateRange, type DateRange, dateOf, isWithin } from './dates.js';
+import { didYouMean, show } from '../util/options.js';
+import { checkDateRange, dateOf, isWithin } from './dates.js';
+import type { FilterOptions, LeftOut } from './filter-options.js';
 import { categoriesOfLine } from './kaggle.js';
 import type { Paper } from './paper.js';
-
-export interface FilterOptions extends DateRange {
-  /**
-   * Only papers that carry one of these are kept: anywhere among their categories, since prepare may still want the
-   * cross-lists, and drops them where it does not. All papers without it.
-   */
-  categories?: readonly string[] | undefined;
-  /** Count only a paper's first category. */
-  primaryOnly?: boolean | undefined;
-}
 
 /** Most different names that a typing error is compared with. */
 const MOST_SEEN = 1000;
 
 /** Decides which papers are kept, and counts what it decides. */
 export class PaperFilter {
-  readonly leftOut = {
-    otherCategories: 0,
-    /** Published outside the range. */
-    otherDates: 0,
-    /** Without a date of publication, where a range was asked for. */
-    undated: 0,
-  };
+  readonly leftOut: LeftOut = { otherCategories: 0, otherDates: 0, undated: 0 };
   /** Of each category that was asked for, how many papers that carry it were kept. */
-  readonly kept: Record<string, number>;
+  readonly kept = new Map<string, number>();
   private readonly wanted: ReadonlySet<string> | undefined;
   private readonly seen = new Set<string>();
 
@@ -35,25 +20,14 @@ export class PaperFilter {
   constructor(private readonly options: FilterOptions) {
     const { categories, primaryOnly = false } = options;
     checkDateRange(options);
-    if (
-      categories?.length === 0 ||
-      categories?.some(name => typeof name !== 'string' || name.trim() === '')
-    ) {
-      throw new ArxivNativeError('BAD_OPTION', '"categories" must be names', {
-        remedy: 'Write them with commas between: cs.AI,cs.CL',
+    if (categories !== undefined) checkNames(categories);
+    else if (primaryOnly) {
+      throw new ArxivNativeError('BAD_OPTION', '"primaryOnly" goes with "categories"', {
+        remedy: 'Say with --categories which ones a paper may have as its primary one.',
       });
     }
-    if (primaryOnly && categories === undefined) {
-      throw new ArxivNativeError(
-        'BAD_OPTION',
-        'there are no categories that a paper could have as its primary one',
-        {
-          remedy: 'Say which ones with --categories.',
-        },
-      );
-    }
     this.wanted = categories && new Set(categories.map(name => name.trim()));
-    this.kept = Object.fromEntries([...(this.wanted ?? [])].map(name => [name, 0]));
+    for (const name of this.wanted ?? []) this.kept.set(name, 0);
   }
 
   keeps(paper: Paper): boolean {
@@ -70,7 +44,10 @@ export class PaperFilter {
         return false;
       }
     }
-    for (const name of carried) if (name in this.kept) this.kept[name]!++;
+    for (const name of carried) {
+      const count = this.kept.get(name);
+      if (count !== undefined) this.kept.set(name, count + 1);
+    }
     return true;
   }
 
@@ -83,11 +60,11 @@ export class PaperFilter {
     return true;
   }
 
-  /** Categories that no paper which was kept carries: most likely they are misspelt. */
-  warnings(): string[] {
-    return Object.entries(this.kept)
-      .filter(([, count]) => count === 0)
-      .map(([name]) => `no paper that is kept carries "${name}". ${didYouMean(name, [...this.seen])}`);
+  /** Of each category that was asked for and that no paper carries, which one may have been meant. */
+  unseen(): Map<string, string> {
+    const names = [...this.seen];
+    const unseen = [...this.kept.keys()].filter(name => !this.seen.has(name));
+    return new Map(unseen.map(name => [name, names.length === 0 ? '' : didYouMean(name, names)]));
   }
 
   /** What a paper without categories was found by, or is labelled as, stands for them. */
@@ -97,9 +74,16 @@ export class PaperFilter {
 
   private isWanted(carried: readonly string[]): boolean {
     if (this.wanted === undefined) return true;
-    const first = carried[0];
-    if (first === undefined) return false;
-    if (this.seen.size < MOST_SEEN) this.seen.add(first);
-    return this.options.primaryOnly ? this.wanted.has(first) : carried.some(name => this.wanted!.has(name));
+    if (this.seen.size < MOST_SEEN) for (const name of carried) this.seen.add(name);
+    const counting = this.options.primaryOnly ? carried.slice(0, 1) : carried;
+    return counting.some(name => this.wanted!.has(name));
   }
+}
+
+function checkNames(categories: unknown): void {
+  const isName = (each: unknown) => typeof each === 'string' && each.trim() !== '';
+  if (Array.isArray(categories) && categories.length > 0 && categories.every(isName)) return;
+  throw new ArxivNativeError('BAD_OPTION', `"categories" must be a list of names, not ${show(categories)}`, {
+    remedy: 'Write them with commas between: --categories cs.AI,cs.CL',
+  });
 }

@@ -1,14 +1,15 @@
 import { stat } from 'node:fs/promises';
-import type { Readable } from 'node:stream';
 import { ArxivNativeError } from '../errors.js';
 import { throwIfCancelled } from '../util/cancel.js';
 import { grouped } from '../util/format.js';
-import { checkOptions, didYouMean, type OptionTypes } from '../util/options.js';
+import { checkChoice, checkOptions, type OptionTypes } from '../util/options.js';
 import { checkOutput, writeLines } from '../util/output.js';
 import { type Columns, checkColumns } from './columns.js';
-import { type FilterOptions, PaperFilter } from './filter.js';
+import { PaperFilter } from './filter.js';
+import type { FilterOptions, LeftOut } from './filter-options.js';
+import { type ByteStream, FORMATS, type Format } from './formats.js';
 import { paperRecord } from './paper.js';
-import { FORMATS, type Format, readPapers } from './read.js';
+import { type ReadOptions, readPapers } from './read.js';
 import { locate } from './zip.js';
 
 export interface ImportOptions extends FilterOptions {
@@ -46,7 +47,7 @@ export interface ImportHooks {
   /** With `onError: 'skip'`, is told of each bad record. */
   onSkip?: ((error: ArxivNativeError) => void) | undefined;
   /** What `-` reads; standard input unless given. */
-  input?: Readable | undefined;
+  input?: ByteStream | undefined;
 }
 
 export interface ImportResult {
@@ -54,7 +55,7 @@ export interface ImportResult {
   /** Records: those kept, those left out and the bad ones. */
   read: number;
   kept: number;
-  leftOut: PaperFilter['leftOut'];
+  leftOut: LeftOut;
   /** Bad records that were passed over. */
   errors: number;
   /** Of each category that was asked for, how many papers that carry it were kept. */
@@ -91,43 +92,44 @@ export async function importPapers(
   const total = sizes.includes(undefined) ? 0 : sizes.reduce<number>((sum, size) => sum + size!, 0);
   const counts = { read: 0, kept: 0, errors: 0 };
   const goOn = () => throwIfCancelled(signal, `importing ${files.join(', ')}`);
+  let done = 0;
+  const report = (bytes: number) => {
+    done = bytes;
+    onProgress?.({ done, total });
+  };
+  const reading: ReadOptions = {
+    input,
+    labelled: labelColumn !== undefined,
+    labelColumn,
+    // Those without any text are for prepare to count.
+    mayBeEmpty: true,
+    format,
+    columns,
+    onBytes: bytes => report(done + bytes),
+    // Columns may hold the categories elsewhere.
+    ...(columns === undefined && {
+      skipLine: line => {
+        goOn();
+        const skipped = filter.skips(line);
+        if (skipped) counts.read++;
+        return skipped;
+      },
+    }),
+    ...(onError === 'skip' && {
+      onError: error => {
+        goOn();
+        counts.read++;
+        counts.errors++;
+        onSkip?.(error);
+      },
+    }),
+  };
 
   async function* lines(): AsyncGenerator<string> {
     let batch = '';
-    let before = 0;
+    let end = 0;
     for (const [i, file] of files.entries()) {
-      let done = 0;
-      const papers = readPapers(file, {
-        labelled: labelColumn !== undefined,
-        labelColumn,
-        // Those without any text are for prepare to count.
-        mayBeEmpty: true,
-        format,
-        columns,
-        input,
-        onBytes: bytes => {
-          done += bytes;
-          onProgress?.({ done: before + done, total });
-        },
-        // Columns may hold the categories elsewhere.
-        ...(columns === undefined && {
-          skipLine: line => {
-            goOn();
-            const skipped = filter.skips(line);
-            if (skipped) counts.read++;
-            return skipped;
-          },
-        }),
-        ...(onError === 'skip' && {
-          onError: error => {
-            goOn();
-            counts.read++;
-            counts.errors++;
-            onSkip?.(error);
-          },
-        }),
-      });
-      for await (const paper of papers) {
+      for await (const paper of readPapers(file, reading)) {
         goOn();
         counts.read++;
         if (!filter.keeps(paper)) continue;
@@ -137,9 +139,9 @@ export async function importPapers(
         yield batch;
         batch = '';
       }
+      end += sizes[i] ?? 0;
       // An archive is not read to its last byte.
-      before += sizes[i] ?? done;
-      onProgress?.({ done: before, total });
+      if (total > 0 && done !== end) report(end);
     }
     if (counts.kept === 0) throw nothingKept(files, counts, filter);
     yield batch;
@@ -157,9 +159,11 @@ export async function importPapers(
     if (files.includes('-')) close();
     signal?.removeEventListener('abort', close);
   }
-  const { leftOut, kept: categories } = filter;
+  const { leftOut } = filter;
+  const warnings = [...filter.unseen()].map(([name, hint]) => `no paper carries "${name}". ${hint}`.trim());
+  const categories = Object.fromEntries(filter.kept);
   const seconds = (performance.now() - startedAt) / 1000;
-  return { output, ...counts, leftOut, categories, warnings: filter.warnings(), seconds };
+  return { output, ...counts, leftOut, categories, warnings, seconds };
 }
 
 /** The columns, once the options are known to be ones. */
@@ -174,18 +178,11 @@ function check(files: readonly string[], options: ImportOptions): Columns | unde
   checkOptions(options, OPTION_TYPES, 'importPapers');
   const { output, format, columns, onError } = options;
   if (output === undefined) throw new ArxivNativeError('BAD_OPTION', 'importPapers: no "output"');
-  oneOf('format', format, FORMATS);
-  oneOf('onError', onError, ['fail', 'skip']);
+  checkChoice('format', format, FORMATS, 'importPapers');
+  checkChoice('onError', onError, ['fail', 'skip'], 'importPapers');
   if (columns === undefined) return undefined;
   checkColumns(columns);
   return columns;
-}
-
-function oneOf(name: string, value: string | undefined, choices: readonly string[]): void {
-  if (value === undefined || choices.includes(value)) return;
-  throw new ArxivNativeError('BAD_OPTION', `importPapers: "${name}" cannot be ${JSON.stringify(value)}`, {
-    remedy: didYouMean(value, choices),
-  });
 }
 
 /** Bytes of a regular file; undefined for what has none that are known beforehand. */
@@ -208,10 +205,10 @@ function nothingKept(
     [errors, 'bad'],
   ] as const;
   const found = reasons.filter(([count]) => count > 0).map(([count, what]) => `${grouped(count)} ${what}`);
-  const remedy = otherCategories > 0 ? filter.warnings()[0] : undefined;
+  const [remedy] = filter.unseen().values();
   return new ArxivNativeError(
     'BAD_INPUT',
     `${files.join(', ')}: none of ${grouped(read)} papers is kept: ${found.join(', ')}`,
-    remedy === undefined ? {} : { remedy },
+    remedy ? { remedy } : {},
   );
 }

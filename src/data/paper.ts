@@ -30,28 +30,36 @@ export interface Paper {
   line: number;
 }
 
-const SPLIT_NAMES: Record<string, Split> = {
-  train: 'train',
-  training: 'train',
-  validation: 'validation',
-  valid: 'validation',
-  val: 'validation',
-  dev: 'validation',
-  test: 'test',
-};
+const SPLIT_NAMES: ReadonlyMap<string, Split> = new Map([
+  ['train', 'train'],
+  ['training', 'train'],
+  ['validation', 'validation'],
+  ['valid', 'validation'],
+  ['val', 'validation'],
+  ['dev', 'validation'],
+  ['test', 'test'],
+]);
 
 /** cs.AI, math.CO, hep-th, nlin.AO: what arXiv's own lists are made of. */
 const ARXIV_CATEGORY = /^(?=.*[.-])[a-z]+(-[a-z]+)?(\.[A-Za-z-]+)?$/;
+
+export function isArxivCategory(name: string): boolean {
+  return ARXIV_CATEGORY.test(name);
+}
 
 /**
  * Runs of white space and control characters (NUL among them) become one space; half a surrogate pair becomes
  * U+FFFD. Nothing else is touched: case, accents and invisible format characters are the tokenizer's affair.
  */
 export function cleanText(text: string): string {
-  return text
-    .replace(/\p{Surrogate}/gu, '\uFFFD')
-    .replace(/[\0-\x20\x7f-\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+/g, ' ')
-    .trim();
+  return (
+    text
+      .replace(/\p{Surrogate}/gu, '\uFFFD')
+      // Two steps, as a pattern that matches the single spaces too would take three times as long.
+      .replace(/[\0-\x1f\x7f-\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]/g, ' ')
+      .replace(/ {2,}/g, ' ')
+      .trim()
+  );
 }
 
 /** The arXiv id without address, prefix and version: `http://arxiv.org/abs/2506.00019v2` → `2506.00019`. */
@@ -138,7 +146,7 @@ export function paperFromFields(
   }
 
   const paper: Paper = {
-    id: paperId(fields.id, where.line),
+    id: plainText(fields.id) || `line-${where.line}`,
     title,
     abstract,
     categories,
@@ -148,16 +156,16 @@ export function paperFromFields(
   const version = Number(fields.version || /(?<=\d)v(\d+)$/.exec(paper.id)?.[1]);
   if (Number.isSafeInteger(version) && version > 0) paper.version = version;
   for (const name of ['published', 'updated', 'doi', 'parent'] as const) {
-    const value = fields[name];
-    if (typeof value === 'string' && value.trim() !== '') paper[name] = cleanText(value);
+    const value = plainText(fields[name]);
+    if (value !== '') paper[name] = value;
   }
   // The API's name of it, and that of the dumps.
-  const comment = fields.comment ?? fields.comments;
-  if (typeof comment === 'string' && comment.trim() !== '') paper.comment = cleanText(comment);
+  const comment = plainText(fields.comment ?? fields.comments);
+  if (comment !== '') paper.comment = comment;
   if (queries.length > 0) paper.queries = queries;
   const split = fields.split;
   if (split !== undefined && split !== null && split !== '') {
-    const known = typeof split === 'string' ? SPLIT_NAMES[split.trim().toLowerCase()] : undefined;
+    const known = typeof split === 'string' ? SPLIT_NAMES.get(split.trim().toLowerCase()) : undefined;
     if (known === undefined) {
       throw fail(`split ${describe(split)} is unknown; expected train, validation or test`);
     }
@@ -173,7 +181,8 @@ function labelOf(
   labelled: boolean,
   fail: (found: string, remedy?: string) => ArxivNativeError,
 ): string | undefined {
-  const value = fields[column ?? 'label'];
+  const field = column ?? 'label';
+  const value = Object.hasOwn(fields, field) ? fields[field] : undefined;
   const isName = typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean';
   const name = isName ? cleanText(String(value)) : '';
   if (name !== '') return name;
@@ -182,7 +191,7 @@ function labelOf(
   }
   if (value === undefined)
     throw fail(`no "${column}" (found: ${describeKeys(fields)})`, 'Check --label-column.');
-  throw fail(`"${column ?? 'label'}" is ${describe(value)}; expected the name of a class`);
+  throw fail(`"${field}" is ${describe(value)}; expected the name of a class`);
 }
 
 /** Whether the file gave this paper an id: otherwise it was made of its line's number. */
@@ -212,10 +221,10 @@ export function paperRecord(paper: Paper): Record<string, unknown> {
   };
 }
 
-function paperId(value: unknown, line: number): string {
+/** Of a text or a number, as ids of somebody's own often are; empty for anything else. */
+function plainText(value: unknown): string {
   if (typeof value === 'number') return String(value);
-  const id = typeof value === 'string' ? cleanText(value) : '';
-  return id === '' ? `line-${line}` : id;
+  return typeof value === 'string' ? cleanText(value) : '';
 }
 
 /**
@@ -233,7 +242,7 @@ function categoryNames(value: unknown, { commas }: { commas: boolean }): string[
 
 function splitCategories(value: string, commas: boolean): string[] {
   const words = value.split(/[,\s]+/).filter(word => word !== '');
-  if (words.every(word => ARXIV_CATEGORY.test(word))) return words;
+  if (words.every(isArxivCategory)) return words;
   return commas ? value.split(',') : [value];
 }
 

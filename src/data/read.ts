@@ -1,15 +1,11 @@
-import type { Readable } from 'node:stream';
 import { ArxivNativeError } from '../errors.js';
 import { didYouMean } from '../util/options.js';
 import { openText, type TextSource } from './bytes.js';
 import { type Columns, rename } from './columns.js';
+import type { ByteStream, Format } from './formats.js';
 import { fromKaggle, isKaggleRecord } from './kaggle.js';
 import { type FieldOptions, type Paper, paperFromFields } from './paper.js';
 import { csvRecords, type FileRecord, jsonRecords } from './records.js';
-
-/** `kaggle` is JSON lines as in Kaggle's snapshot of arXiv; without a format its records are known by their fields. */
-export const FORMATS = ['jsonl', 'csv', 'kaggle'] as const;
-export type Format = (typeof FORMATS)[number];
 
 export interface ReadOptions extends FieldOptions {
   /** Is told of each bad record, and reading goes on with the next; without it the first is thrown. */
@@ -21,7 +17,7 @@ export interface ReadOptions extends FieldOptions {
   /** Whether a line of JSON is not wanted, judged by its bytes: such a line is passed over and may be anything. */
   skipLine?: ((line: Buffer) => boolean) | undefined;
   /** What `-` reads; standard input unless given. */
-  input?: Readable | undefined;
+  input?: ByteStream | undefined;
   /** Is told, with each piece, how many bytes of the file were read, before any unpacking. */
   onBytes?: ((bytes: number) => void) | undefined;
 }

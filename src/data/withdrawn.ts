@@ -31,7 +31,10 @@ const NOTICES = [
 const NOTE_LENGTH = 250;
 const NOTE = [
   /^withdrawn(?: by| due| because| since| for|[.,:;!]|$)/i,
-  new RegExp(`\\b(?:it|this|${NAME}) (?:[^.]{0,40} )?${HAS_BEEN} ${WITHDRAWN}`, 'i'),
+  new RegExp(
+    `\\b(?:it|this|${NAME}) (?:[^.]{0,40} )?(?:(?:has|had) been|is)(?: \\w+ly| now)? ${WITHDRAWN}`,
+    'i',
+  ),
 ];
 
 /** `(withdrawn)`, `[Retracted]`, `WITHDRAWN: …`; "Withdrawn: why authors pull papers" is a title like any other. */
@@ -44,8 +47,8 @@ const TITLE = /^(?:paper )?withdrawn$|[([](?:paper )?(?:withdrawn|retracted)[)\]
 export function isWithdrawn({ title, abstract, comment = '' }: Paper): boolean {
   // Most papers have nothing of the kind: that is told fastest.
   if (!/withdrawn|retracted/i.test(`${title}\n${abstract}\n${comment}`)) return false;
-  if (TITLE.test(title) || TITLE.test(title.toLowerCase())) return true;
-  return [title, abstract, comment].some(
+  if (TITLE.test(title) || TITLE.test(title.toLowerCase()) || says(NOTICES, title)) return true;
+  return [abstract, comment].some(
     text => says(NOTICES, text) || (text.length <= NOTE_LENGTH && says(NOTE, text)),
   );
 }

@@ -6,6 +6,10 @@ import type { TopLevelSpec } from 'vega-lite';
  */
 export type Chart = Record<string, unknown>;
 
+const FONT_SIZE = 11;
+/** What a character takes on average, in font sizes. */
+const CHARACTER = 0.6;
+
 /** Pixels. So that it stands on a phone as it is, and twice in a row on a desk. */
 const WIDTH = 342;
 
@@ -28,6 +32,18 @@ export const COLORS = [
   'var(--c8, #7a7f87)',
 ] as const;
 
+/** A legend of these names above a chart: as many in a row as there is room for. */
+export function legendOf(names: readonly string[]): Chart {
+  const longest = Math.max(...names.map(name => name.length));
+  const width = Math.min(LEGEND_LABEL, longest * CHARACTER * FONT_SIZE) + SYMBOL;
+  return { columns: Math.max(1, Math.floor((WIDTH - AXIS) / width)), labelLimit: LEGEND_LABEL };
+}
+
+/** Pixels: the longest label, what a symbol takes with the space around it, what the y axis takes. */
+const LEGEND_LABEL = 120;
+const SYMBOL = 28;
+const AXIS = 50;
+
 /**
  * Draws a chart as an SVG element, without a browser, a canvas or the network.
  *
@@ -35,6 +51,8 @@ export const COLORS = [
  */
 export async function renderChart(chart: Chart): Promise<string> {
   const [{ compile }, vega] = await Promise.all([import('vega-lite'), import('vega')]);
+  // Its types do not know it.
+  (vega as unknown as { textMetrics: { width: typeof textWidth } }).textMetrics.width = textWidth;
   const { spec } = compile(
     {
       width: WIDTH,
@@ -54,19 +72,25 @@ export async function renderChart(chart: Chart): Promise<string> {
   }
 }
 
+/** There are no fonts to measure by; Vega's own guess is a third more, and leaves labels too much room. */
+function textWidth(item: { fontSize?: number; limit?: number }, text: unknown): number {
+  const width = CHARACTER * (item.fontSize ?? FONT_SIZE) * String(text ?? '').length;
+  return item.limit ? Math.min(item.limit, width) : width;
+}
+
 const CONFIG = {
   font: 'system-ui, -apple-system, "Segoe UI", Roboto, sans-serif',
   view: { stroke: null },
   mark: { color: COLORS[0] },
   range: { category: [...COLORS] },
-  text: { color: INK, fontSize: 11 },
+  text: { color: INK, fontSize: FONT_SIZE },
   rule: { color: INK },
   axis: {
     labelColor: FAINT,
     titleColor: FAINT,
     titleFontWeight: 'normal',
-    labelFontSize: 11,
-    titleFontSize: 11,
+    labelFontSize: FONT_SIZE,
+    titleFontSize: FONT_SIZE,
     gridColor: RULE,
     domainColor: RULE,
     tickColor: RULE,
@@ -81,7 +105,7 @@ const CONFIG = {
     labelColor: FAINT,
     titleColor: FAINT,
     titleFontWeight: 'normal',
-    labelFontSize: 11,
+    labelFontSize: FONT_SIZE,
     orient: 'top',
     direction: 'horizontal',
     symbolType: 'square',

@@ -1,5 +1,5 @@
 import { basename } from 'node:path';
-import { type Chart, COLORS, renderChart } from './charts.js';
+import { type Chart, COLORS, legendOf, renderChart } from './charts.js';
 import type { Description } from './describe.js';
 import {
   type Block,
@@ -7,13 +7,13 @@ import {
   describedSections,
   headline,
   MOST_MONTHS,
+  overlapTable,
 } from './describe-sections.js';
 import type { Distribution } from './distribution.js';
 import { figureHtml, type Html, html, page, tableHtml } from './page.js';
 
 /** Beyond these a chart shows the largest classes only. */
 const MOST_BARS = 24;
-const MOST_CELLS = 10;
 /** As many as there are colours. */
 const MOST_COLORS = COLORS.length;
 /** Characters of an abstract that are shown. */
@@ -37,6 +37,9 @@ export async function describePage(description: Description): Promise<string> {
 function blockHtml(block: Block): Html {
   if ('table' in block) return tableHtml(block.table);
   if ('note' in block) return html`<p class="note">${block.note}</p>\n`;
+  if ('figures' in block) {
+    return html`<dl class="figures">${block.figures.map(([figure, text]) => html`<dt>${figure}</dt><dd>${text}</dd>\n`)}</dl>\n`;
+  }
   if ('terms' in block) {
     return html`<dl>${block.terms.map(([term, text]) => html`<dt>${term}</dt><dd>${text}</dd>\n`)}</dl>\n`;
   }
@@ -83,7 +86,7 @@ function chartsOf(name: DescribedSection['name'], description: Description): Tit
     case 'lengths':
       return lengthHistograms(description);
     case 'overlap':
-      return description.overlap.several === 0 ? [] : [overlapMap(description)];
+      return description.overlap.several > 0 && overlapTable(description) ? [overlapMap(description)] : [];
     case 'dates':
       return description.dates.months.length === 0 ? [] : [monthBars(description)];
     default:
@@ -184,32 +187,24 @@ function limitLine(limit: number): Chart[] {
   ];
 }
 
-function overlapMap(description: Description): TitledChart {
-  const { labels, overlap } = description;
-  const shown = largest(description, MOST_CELLS);
-  const values = shown.flatMap(i =>
-    shown
-      .filter(j => j !== i)
-      .map(j => ({
-        of: labels[i],
-        also: labels[j],
-        share: overlap.matrix[i]![j]! / Math.max(1, overlap.matrix[i]![i]!),
-      })),
+function overlapMap({ labels, overlap: { matrix } }: Description): TitledChart {
+  const values = labels.flatMap((of, i) =>
+    labels.map((also, j) => ({ of, also, share: matrix[i]![j]! / Math.max(1, matrix[i]![i]!) })),
   );
-  const order = shown.map(k => labels[k]);
   return {
     title: 'Of the papers of a class, the share that is also …',
     chart: {
       height: { step: 34 },
       data: { values },
+      transform: [{ filter: 'datum.of !== datum.also' }],
       encoding: {
-        y: { field: 'of', type: 'nominal', sort: order, title: null },
+        y: { field: 'of', type: 'nominal', sort: labels, title: null },
         x: {
           field: 'also',
           type: 'nominal',
-          sort: order,
+          sort: labels,
           title: null,
-          axis: { orient: 'top', labelAngle: shown.length > 5 ? -45 : 0, domain: false },
+          axis: { orient: 'top', labelAngle: labels.length > 5 ? -45 : 0, domain: false },
         },
       },
       layer: [
@@ -230,7 +225,6 @@ function overlapMap(description: Description): TitledChart {
         },
       ],
     },
-    ...shownOf(shown, description),
   };
 }
 
@@ -268,7 +262,7 @@ function monthBars(description: Description): TitledChart {
           field: 'label',
           type: 'nominal',
           scale: { domain: order, range: COLORS.slice(0, order.length) },
-          legend: { columns: 4 },
+          legend: legendOf(order),
         },
         order: { field: 'label', type: 'nominal' },
       },

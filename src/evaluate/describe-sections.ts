@@ -1,6 +1,9 @@
+import { basename } from 'node:path';
+import { describeLeaks } from '../data/leaks.js';
+import { outcomes } from '../data/outcomes.js';
 import { SPLITS } from '../data/paper.js';
 import { counted, grouped, percent } from '../util/format.js';
-import type { Description } from './describe.js';
+import type { Description, TokenLengths } from './describe.js';
 import type { SamplePaper } from './describe-papers.js';
 import type { Distribution } from './distribution.js';
 
@@ -11,11 +14,12 @@ export interface DescribedSection {
   blocks: Block[];
 }
 
-/** Rows with headings first, a sentence, a list of terms, or papers by class. */
+/** Rows with headings first, a sentence, a list of terms, one of figures, or papers by class. */
 export type Block =
   | { table: string[][] }
   | { note: string }
   | { terms: [term: string, text: string][] }
+  | { figures: [figure: string, text: string][] }
   | { papers: [label: string, papers: SamplePaper[]][] };
 
 /** Characters a row may take. */
@@ -33,7 +37,7 @@ export function describedSections(description: Description): DescribedSection[] 
     { name: 'overlap', title: 'Overlap of the classes', blocks: overlaps(d) },
     { name: 'dates', title: 'Dates', blocks: months(d) },
     { name: 'words', title: 'Most distinctive words', blocks: words(d) },
-    { name: 'faults', title: 'Missing and repeated', blocks: faults(d) },
+    { name: 'faults', title: 'Left out, repeated, missing', blocks: faults(d) },
     { name: 'examples', title: 'Examples', blocks: examples(d) },
   ];
 }
@@ -86,10 +90,15 @@ function lengths({ words, tokens, tokensOmitted }: Description): Block[] {
     },
     {
       note: tokens
-        ? `Words are parted by spaces; tokens are those of ${tokens.encoder}, with [CLS] and [SEP].`
+        ? `Words are parted by spaces; tokens are those of ${nameOf(tokens)}, with [CLS] and [SEP].`
         : `Words are parted by spaces. Tokens are not counted: ${tokensOmitted}.`,
     },
   ];
+}
+
+/** A page may be handed on: a folder's place on this machine is nobody's business. */
+function nameOf({ encoder, revision }: TokenLengths): string {
+  return revision === undefined ? basename(encoder) : encoder;
 }
 
 function truncations({ tokens, labels }: Description): Block[] {
@@ -129,17 +138,18 @@ function truncations({ tokens, labels }: Description): Block[] {
   ];
 }
 
-function overlaps({ labels, overlap: { matrix, several }, papers }: Description): Block[] {
+function overlaps(description: Description): Block[] {
+  const { labels, overlap, papers } = description;
+  const { matrix, several } = overlap;
   if (several === 0) return [{ note: 'No paper carries more than one of the classes.' }];
-  const note = `${grouped(several)} papers (${percent(several / papers.total)}) carry more than one of the classes, as label or among their categories.`;
-  const shares = [
-    ['of', ...labels.map(label => `also ${label}`)],
-    ...labels.map((label, i) => [
-      label,
-      ...labels.map((_, j) => (i === j ? '–' : percent(matrix[i]![j]! / Math.max(1, matrix[i]![i]!)))),
-    ]),
-  ];
-  if (widthOf(shares) <= WIDEST_TABLE) return [{ note }, { table: shares }];
+  const note = `${counted(several, 'paper')} (${percent(several / papers.total)}) carry more than one of the classes, as label or among their categories.`;
+  const shares = overlapTable(description);
+  if (shares) {
+    return [
+      { note: `${note} Of the papers of each row, the share that carries the column's class too:` },
+      { table: shares },
+    ];
+  }
   const pairs = labels
     .flatMap((a, i) => labels.slice(i + 1).map((b, k) => ({ a, b, both: matrix[i]![i + 1 + k]! })))
     .filter(({ both }) => both > 0)
@@ -147,6 +157,18 @@ function overlaps({ labels, overlap: { matrix, several }, papers }: Description)
     .slice(0, MOST_PAIRS);
   const table = pairs.map(({ a, b, both }) => [`${a}, ${b}`, grouped(both), percent(both / papers.total)]);
   return [{ note }, { table: [['most often together', 'papers', 'share'], ...table] }];
+}
+
+/** Of the papers of each row's class, the share that carries the column's; undefined for classes too many to show. */
+export function overlapTable({ labels, overlap: { matrix } }: Description): string[][] | undefined {
+  const table = [
+    ['', ...labels],
+    ...labels.map((label, i) => [
+      label,
+      ...labels.map((_, j) => (i === j ? '–' : percent(matrix[i]![j]! / Math.max(1, matrix[i]![i]!)))),
+    ]),
+  ];
+  return widthOf(table) <= WIDEST_TABLE ? table : undefined;
 }
 
 function months({ dates: { months, unknown }, labels, papers }: Description): Block[] {
@@ -179,11 +201,14 @@ function words({ labels, distinctiveWords }: Description): Block[] {
   ];
 }
 
-function faults({ missing, counts, papers }: Description): Block[] {
+function faults({ missing, counts, leaks, papers }: Description): Block[] {
   const never = Object.keys(missing).filter(field => missing[field] === papers.total);
   const partly = Object.entries(missing).filter(([field, count]) => count > 0 && !never.includes(field));
-  const kept = counts.read - counts.duplicates;
   return [
+    { figures: outcomes(counts).map(([count, what]) => [grouped(count), what]) },
+    ...describeLeaks(leaks)
+      .split('\n')
+      .map(note => ({ note })),
     ...(partly.length === 0
       ? []
       : [
@@ -194,18 +219,7 @@ function faults({ missing, counts, papers }: Description): Block[] {
             ],
           },
         ]),
-    {
-      terms: [
-        ...(never.length === 0 ? [] : [['in no paper', never.join(', ')] as [string, string]]),
-        ['read', `${grouped(counts.read)}, kept ${grouped(kept)}`],
-        [
-          'duplicates',
-          counts.duplicates === 0
-            ? 'none'
-            : `${grouped(counts.duplicates)} by id or title, ${grouped(counts.contradictions)} of them of another class than the paper kept`,
-        ],
-      ],
-    },
+    ...(never.length === 0 ? [] : [{ note: `In no paper: ${never.join(', ')}.` }]),
   ];
 }
 

@@ -1,13 +1,16 @@
 import { setImmediate } from 'node:timers/promises';
-import { type DatasetCounts, type Example, loadDataset } from '../data/dataset.js';
+import { type Example, loadDataset } from '../data/dataset.js';
+import type { Leaks } from '../data/leaks.js';
 import { SPLITS, type Split } from '../data/paper.js';
+import type { DatasetCounts } from '../data/prepare.js';
+import type { PrepareRule } from '../data/prepare-options.js';
+import type { ReadProgress } from '../data/rows.js';
 import { ArxivNativeError } from '../errors.js';
 import { openEncoderTokenizer } from '../model/encoder.js';
-import type { HubOptions } from '../model/hub.js';
 import type { Lengths } from '../text/pack.js';
 import type { Tokenizer } from '../text/tokenizer.js';
 import { throwIfCancelled } from '../util/cancel.js';
-import { checkOptions } from '../util/options.js';
+import { checkOptions, checkWhole } from '../util/options.js';
 import { seededRandom, shuffle } from '../util/random.js';
 import {
   type Dates,
@@ -25,6 +28,8 @@ import { type Truncation, truncation } from './truncation.js';
 export interface DescribeOptions {
   /** A prepared folder, or a file of labelled papers. */
   data: string;
+  /** The field that holds the label, where `data` was not prepared before; the first category if absent. */
+  labelColumn?: string | undefined;
   /** Decides the split of a bare file, and which papers are shown. 42 if absent. */
   seed?: number | undefined;
   /** Most tokens a sequence, as a recipe says: what they cut off is counted. */
@@ -40,11 +45,14 @@ export interface DescribeOptions {
 }
 
 export interface DescribeHooks {
-  /** Papers counted so far. */
-  onProgress?: ((progress: { done: number; total: number }) => void) | undefined;
-  onDownload?: HubOptions['onProgress'];
+  onProgress?: ((event: DescribeEvent) => void) | undefined;
   signal?: AbortSignal | undefined;
 }
+
+export type DescribeEvent =
+  | ({ type: 'reading' } & ReadProgress)
+  | { type: 'download'; file: string; received: number; total: number }
+  | { type: 'counting'; done: number; total: number };
 
 /** The lengths of all titles and abstracts in one unit. */
 export interface TextLengths {
@@ -67,8 +75,11 @@ export interface Description {
   fingerprint: string;
   labels: string[];
   papers: Record<Split, number> & { total: number };
+  /** How the papers were labelled and split. */
+  rule: PrepareRule;
   /** Papers of each part by class, and what was left out before. */
   counts: DatasetCounts;
+  leaks: Leaks;
   /** Papers that lack a field. */
   missing: Record<string, number>;
   /** Words are parted by spaces. */
@@ -100,17 +111,22 @@ const PAPERS_AT_ONCE = 200;
  */
 export async function describe(options: DescribeOptions, hooks: DescribeHooks = {}): Promise<Description> {
   checkDescribeOptions(options);
-  const { data, lengths, seed = DEFAULT_SEED, examples: shown = DEFAULT_EXAMPLES } = options;
+  const { data, labelColumn, lengths, seed = DEFAULT_SEED, examples: shown = DEFAULT_EXAMPLES } = options;
+  const { signal, onProgress } = hooks;
   // Before the papers, which may be many: a misspelt encoder is known at once.
   const encoder = await openTokenizer(options, hooks);
-  const dataset = await loadDataset(data, { seed });
-  const { labels, train, validation, test, fingerprint, counts } = dataset;
+  const dataset = await loadDataset(
+    data,
+    { seed, labelColumn },
+    { signal, onProgress: progress => onProgress?.({ type: 'reading', ...progress }) },
+  );
+  const { labels, train, validation, test, fingerprint, rule, counts, leaks } = dataset;
   const all = SPLITS.flatMap(part => dataset[part]);
   const lists = await countLengths(all, encoder, lengths, hooks);
   const classOf = Uint32Array.from(all, ({ label }) => label);
   const cutOf = (text: Truncation['text'], limit: number, tokens: Uint32Array) =>
     truncation(text, limit, tokens, classOf, labels.length);
-  throwIfCancelled(hooks.signal, 'describing');
+  throwIfCancelled(signal, 'describing');
   return {
     source: data,
     seed,
@@ -122,7 +138,9 @@ export async function describe(options: DescribeOptions, hooks: DescribeHooks = 
       test: test.length,
       total: all.length,
     },
+    rule,
     counts,
+    leaks,
     missing: missing(all),
     words: { title: distribution(lists.titleWords), abstract: distribution(lists.abstractWords) },
     ...('omitted' in encoder
@@ -160,9 +178,13 @@ type Encoder = { id: string; tokenizer: Tokenizer; revision?: string } | { omitt
 async function openTokenizer(options: DescribeOptions, hooks: DescribeHooks): Promise<Encoder> {
   const { encoder: id, revision, ifCached = false } = options;
   if (id === undefined) return { omitted: 'no encoder is named' };
-  const { signal, onDownload: onProgress } = hooks;
   try {
-    const opened = await openEncoderTokenizer(id, { revision, offline: ifCached, signal, onProgress });
+    const opened = await openEncoderTokenizer(id, {
+      revision,
+      offline: ifCached,
+      signal: hooks.signal,
+      onProgress: progress => hooks.onProgress?.({ type: 'download', ...progress }),
+    });
     return { id, ...opened };
   } catch (error) {
     const isAbsent = error instanceof ArxivNativeError && ['NETWORK', 'BAD_MODEL'].includes(error.code);
@@ -187,7 +209,7 @@ async function countLengths(
   };
   for (const [i, { paper }] of examples.entries()) {
     if (i % PAPERS_AT_ONCE === 0) {
-      onProgress?.({ done: i, total: examples.length });
+      onProgress?.({ type: 'counting', done: i, total: examples.length });
       await setImmediate();
       throwIfCancelled(signal, 'describing');
     }
@@ -200,7 +222,7 @@ async function countLengths(
     lists.abstractTokens[i] = tokenizer.encode(abstract, WHOLE).length;
     if ('joined' in lengths) lists.joinedTokens[i] = tokenizer.encodeJoined(title, abstract, WHOLE).length;
   }
-  onProgress?.({ done: examples.length, total: examples.length });
+  onProgress?.({ type: 'counting', done: examples.length, total: examples.length });
   return lists;
 }
 
@@ -219,6 +241,7 @@ function checkDescribeOptions(options: DescribeOptions): void {
     options,
     {
       data: 'string',
+      labelColumn: 'string',
       seed: 'number',
       lengths: 'any',
       encoder: 'string',
@@ -228,14 +251,12 @@ function checkDescribeOptions(options: DescribeOptions): void {
     },
     'describe',
   );
-  const { data, seed = 0, examples = 0 } = options;
+  const { data, seed, examples } = options;
   if (data === undefined) {
     throw new ArxivNativeError('BAD_OPTION', 'describe: there is no "data"', {
       remedy: 'Give the path of a prepared folder, or of a file of labelled papers.',
     });
   }
-  for (const [name, value] of Object.entries({ seed, examples })) {
-    if (Number.isSafeInteger(value) && value >= 0) continue;
-    throw new ArxivNativeError('BAD_OPTION', `describe: "${name}" must be a whole number >= 0, not ${value}`);
-  }
+  checkWhole('seed', seed, 0, 'describe');
+  checkWhole('examples', examples, 0, 'describe');
 }

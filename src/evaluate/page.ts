@@ -110,6 +110,7 @@ tbody th { font-weight: 400; }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: 6px 20px; margin: 0 0 12px; }
 dt { color: var(--faint); }
 dd { margin: 0; }
+.figures dt { color: inherit; text-align: right; font-variant-numeric: tabular-nums; }
 section > h3 { margin: 24px 0 8px; }
 article { margin: 0 0 20px; }
 h4 { font-size: 15px; font-weight: 600; margin: 0 0 4px; }

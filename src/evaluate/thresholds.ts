@@ -45,7 +45,8 @@ export function fitThreshold(
 /**
  * A threshold for each class by coordinate ascent: all begin at 0.5, which is arg max; in turn each moves to where it
  * is best while the others stay, until none can raise the objective. Of equally good ones it is that nearest to 0.5,
- * and where nothing is better than arg max, the rule is arg max.
+ * and where nothing is better than arg max, the rule is arg max. Other papers gain less than those it is fitted on, or
+ * nothing at all: as many thresholds as classes also fit the accidents of a few thousand papers.
  *
  * @param probabilities papers × labels.length, row-major
  * @param targets one class index a paper; at least one paper

@@ -8,17 +8,22 @@ import { encoderTensors, type Family } from './families.js';
 import { fetchEncoder, type HubOptions, isHubId, WEIGHT_FILES } from './hub.js';
 import { openTensors } from './tensor-file.js';
 
-/** An encoder on this machine, ready for the engine. */
-interface EncoderFiles {
+/** What an encoder is, without its weights. */
+export interface EncoderDescription {
   /** What was asked for: a folder, or an id of the Hub. */
   id: string;
-  /** Where its config.json, weights and tokenizer lie. */
-  folder: string;
   /** The Hub's commit. Absent for a folder. */
   revision?: string;
+  family: Family;
   shape: EncoderShape;
   /** Its own; it has no more tokens than `shape.vocabSize`. */
   tokenizer: Tokenizer;
+}
+
+/** An encoder on this machine, ready for the engine. */
+interface EncoderFiles extends Omit<EncoderDescription, 'family'> {
+  /** Where its config.json, weights and tokenizer lie. */
+  folder: string;
   /** Every tensor of the encoder and nothing else, by the engine's names, in the shapes that `shape` asks for. */
   tensors: TensorSource[];
 }
@@ -32,19 +37,25 @@ interface EncoderFiles {
  */
 export async function openEncoder(idOrFolder: string, options: HubOptions = {}): Promise<EncoderFiles> {
   const { folder, fetched } = await locate(idOrFolder, options);
-  const { family, shape } = await readEncoderConfig(join(folder, 'config.json'));
-  const tokenizer = await openTokenizer(idOrFolder, folder, shape);
+  const { family, ...described } = await describe(idOrFolder, folder, fetched?.revision);
   // What is small has said by now whether the encoder is fit: the weights are hundreds of megabytes.
   await fetched?.fetchWeights();
   const file = await weightFile(folder);
-  return {
-    id: idOrFolder,
-    folder,
-    ...(fetched && { revision: fetched.revision }),
-    shape,
-    tokenizer,
-    tensors: encoderSources(await openTensors(file), family, shape, file),
-  };
+  const tensors = encoderSources(await openTensors(file), family, described.shape, file);
+  return { ...described, folder, tensors };
+}
+
+/**
+ * What an encoder is by its config.json and tokenizer: no weights are fetched, and a folder needs none.
+ *
+ * @throws ArxivNativeError as openEncoder does
+ */
+export async function openEncoderDescription(
+  idOrFolder: string,
+  options: HubOptions = {},
+): Promise<EncoderDescription> {
+  const { folder, fetched } = await locate(idOrFolder, options);
+  return describe(idOrFolder, folder, fetched?.revision);
 }
 
 /**
@@ -59,6 +70,12 @@ export async function openEncoderTokenizer(
 ): Promise<{ tokenizer: Tokenizer; revision?: string }> {
   const { folder, fetched } = await locate(idOrFolder, options);
   return { tokenizer: await Tokenizer.open(folder), ...(fetched && { revision: fetched.revision }) };
+}
+
+async function describe(id: string, folder: string, revision?: string): Promise<EncoderDescription> {
+  const { family, shape } = await readEncoderConfig(join(folder, 'config.json'));
+  const tokenizer = await openTokenizer(id, folder, shape);
+  return { id, ...(revision !== undefined && { revision }), family, shape, tokenizer };
 }
 
 /** The folder of an encoder, with at least its small files in it. */
@@ -142,7 +159,8 @@ function encoderSources(
   });
 }
 
-function engineName(stored: string, family: Family): string {
+/** The engine's name of an encoder's tensor, by its stored one without a prefix. */
+export function engineName(stored: string, family: Family): string {
   return family.renamings.reduce(
     (name, [pattern, replacement]) => name.replace(pattern, replacement),
     stored,

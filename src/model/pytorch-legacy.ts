@@ -1,19 +1,18 @@
-import type { TensorSource } from '../native.js';
 import { ByteFile } from './byte-file.js';
 import { LARGEST_PICKLE, unpickle } from './pickle.js';
-import { readStateDict } from './state-dict.js';
+import { type Checkpoint, readStateDict } from './state-dict.js';
 
 const MAGIC_NUMBER = 0x1950a86a20f9469cfc6cn;
 const PROTOCOL_VERSION = 1001;
 
 /**
- * The tensors of a checkpoint in PyTorch's first format (torch.save before 1.6): five pickles one after another (magic
+ * A checkpoint in PyTorch's first format (torch.save before 1.6): five pickles one after another (magic
  * number, protocol version, system, the state dict, the list of storage keys), then each storage in that order: its
  * number of elements in 8 bytes, and the elements.
  *
  * @throws ArxivNativeError BAD_MODEL for a truncated, big-endian or hostile file.
  */
-export function openPyTorchLegacy(path: string): Promise<TensorSource[]> {
+export function openPyTorchLegacy(path: string): Promise<Checkpoint> {
   return ByteFile.with(path, async file => {
     const bytes = await file.read(0, Math.min(file.size, LARGEST_PICKLE));
     let position = 0;
@@ -44,7 +43,7 @@ export function openPyTorchLegacy(path: string): Promise<TensorSource[]> {
     if (!Array.isArray(keys)) throw file.malformed('the list of its storages is missing');
 
     const places = await locateStorages(file, position, keys, stateDict.storages);
-    return stateDict.tensors(async key => {
+    return stateDict.checkpoint(async key => {
       const place = places.get(key);
       if (!place) throw file.malformed(`storage "${key}" is missing`);
       return place;

@@ -1,21 +1,20 @@
 import { type Entry, fromRandomAccessReaderPromise, type ZipFile } from 'yauzl';
 import { ArxivNativeError } from '../errors.js';
-import type { TensorSource } from '../native.js';
 import { BoundedReader } from '../util/bounded-reader.js';
 import { printable } from '../util/format.js';
 import { ByteFile } from './byte-file.js';
 import { LARGEST_PICKLE } from './pickle.js';
-import { readStateDict } from './state-dict.js';
+import { type Checkpoint, readStateDict } from './state-dict.js';
 
 const STORED = 0;
 
 /**
- * The tensors of a PyTorch checkpoint in the zip format (torch.save since 1.6): NAME/data.pkl holds the state dict,
+ * A PyTorch checkpoint in the zip format (torch.save since 1.6): NAME/data.pkl holds the state dict,
  * NAME/data/KEY the elements of a storage, uncompressed, so that each is a range of the file.
  *
  * @throws ArxivNativeError BAD_MODEL for a compressed, big-endian, truncated or hostile archive.
  */
-export function openPyTorchZip(path: string): Promise<TensorSource[]> {
+export function openPyTorchZip(path: string): Promise<Checkpoint> {
   return ByteFile.with(path, async file => {
     const zip = await orMalformed(
       file,
@@ -44,7 +43,9 @@ export function openPyTorchZip(path: string): Promise<TensorSource[]> {
       }
       const { offset, bytes } = await place('data.pkl');
       if (bytes > LARGEST_PICKLE) throw file.malformed(`a pickle of ${bytes} bytes`);
-      return await readStateDict(await file.read(offset, bytes), file).tensors(key => place(`data/${key}`));
+      return await readStateDict(await file.read(offset, bytes), file).checkpoint(key =>
+        place(`data/${key}`),
+      );
     } finally {
       zip.close();
     }

@@ -5,7 +5,7 @@ import { ArxivNativeError } from '../errors.js';
 import type { EncoderShape, HeadShape, TensorSource } from '../native.js';
 import type { Lengths } from '../text/pack.js';
 import { Tokenizer } from '../text/tokenizer.js';
-import { fileError, StagedFolder, writeFileSynced } from '../util/files.js';
+import { fileError, StagedFolder, type StagingOptions, writeFileSynced } from '../util/files.js';
 import { printable } from '../util/format.js';
 import { checkDecision, type Decision } from './decision.js';
 import { encoderTensors } from './families.js';
@@ -71,9 +71,43 @@ export async function openSavedModel(folder: string): Promise<SavedModel> {
   return { folder: path, labels, encoder, head, lengths, thresholds, training, tensors, tokenizer };
 }
 
+interface SavingOptions {
+  /** Replace any saved model. */
+  force: boolean;
+  /** Whether the model with this training.json may be replaced, though not forced. */
+  replaces?: (training: Record<string, unknown>) => boolean;
+  /** Where it is put together; see StagingOptions. */
+  place?: string;
+}
+
 /** Where a saved model may be written: throws BAD_OPTION if `folder` is taken, IO if it cannot be written. */
-export function stageSavedModel(folder: string, options: { force: boolean }): Promise<StagedFolder> {
-  return StagedFolder.create(folder, { replace: options.force, isOurs: isSavedModel });
+export function stageSavedModel(folder: string, options: SavingOptions): Promise<StagedFolder> {
+  return StagedFolder.create(folder, staging(options));
+}
+
+/** Throws BAD_OPTION if a model may not be written there, and gives the place's absolute name. */
+export function checkSavedModelPlace(folder: string, options: SavingOptions): Promise<string> {
+  return StagedFolder.check(folder, staging(options));
+}
+
+function staging({ force, replaces, place }: SavingOptions): StagingOptions {
+  const isReplaceable = async (folder: string) => {
+    const training = await savedTraining(folder);
+    return training !== undefined && replaces?.(training) === true;
+  };
+  return {
+    replace: force || replaces !== undefined,
+    isOurs: force ? isSavedModel : isReplaceable,
+    what: 'a model that was trained here',
+    name: 'model',
+    ...(place !== undefined && { place }),
+  };
+}
+
+/** What a saved model's training.json holds; undefined if the folder is none, or broken. */
+export async function savedTraining(folder: string): Promise<Record<string, unknown> | undefined> {
+  if (!(await isSavedModel(folder))) return undefined;
+  return (await readJson(folder, TRAINING).catch(() => undefined)) as Record<string, unknown> | undefined;
 }
 
 /** By more than one name: an encoder's folder holds a config.json and a model.safetensors too. */

@@ -1,6 +1,14 @@
 import type { TensorSource } from '../native.js';
 import type { ByteFile } from './byte-file.js';
+import { NUMPY_SCALARS } from './numpy-pickle.js';
 import { type PickleGlobal, unpickle } from './pickle.js';
+
+/** What is in a weight file. */
+export interface Checkpoint {
+  tensors: TensorSource[];
+  /** Numbers that stand beside the weights, by name: the epoch, figures of the validation. */
+  stated: Record<string, number>;
+}
 
 /** A run of elements that tensors are views of, as PyTorch pickles it. */
 class Storage {
@@ -42,9 +50,6 @@ const STORAGE_TYPES: Readonly<Record<string, StorageType>> = {
   'torch.BoolStorage': { elementBytes: 1 },
 };
 
-/** A number of numpy's beside the weights, such as a validation accuracy: nobody here asks for its value. */
-const NUMPY_VALUE: PickleGlobal = { call: () => ({}), build: () => {} };
-
 const GLOBALS: Readonly<Record<string, PickleGlobal>> = {
   ...STORAGE_TYPES,
   // BUILD gives it `_metadata` (the modules' versions), which no weight depends on.
@@ -53,9 +58,7 @@ const GLOBALS: Readonly<Record<string, PickleGlobal>> = {
     call: (storage, offset, shape, strides) => new Tensor(storage, offset, shape, strides),
   },
   'torch._utils._rebuild_parameter': { call: data => data },
-  'numpy.dtype': NUMPY_VALUE,
-  'numpy.core.multiarray.scalar': NUMPY_VALUE,
-  'numpy._core.multiarray.scalar': NUMPY_VALUE,
+  ...NUMPY_SCALARS,
   // How protocol 2 writes sets and bytes.
   '__builtin__.set': { call: members => new Set(Array.isArray(members) ? members : []) },
   '_codecs.encode': { call: latin1 },
@@ -79,18 +82,18 @@ const WRAPPERS = ['model_state_dict', 'state_dict', 'model'];
 /** Where the elements of a storage lie in the file: byte offset and bytes. */
 type Locate = (key: string, elementBytes: number) => Promise<{ offset: number; bytes: number }>;
 
-/** What a checkpoint's pickle holds: its tensors by name, once `locate` can say where their storages are. */
+/** What a checkpoint's pickle holds: its tensors, once `locate` can say where their storages are. */
 interface PickledStateDict {
   /** Bytes of the pickle. */
   end: number;
   /** Bytes an element of each storage, by key. */
   storages: Map<string, number>;
-  tensors(locate: Locate): Promise<TensorSource[]>;
+  checkpoint(locate: Locate): Promise<Checkpoint>;
 }
 
 /**
- * Reads the pickle of a PyTorch checkpoint: a state dict, bare or wrapped among other things (epoch, optimizer state,
- * metrics), which are passed over, as are integer tensors.
+ * Reads the pickle of a PyTorch checkpoint: a state dict, bare or wrapped among other things. Of these only numbers are
+ * taken (epoch, metrics); an optimizer's state is passed over, as are integer tensors.
  *
  * @throws ArxivNativeError BAD_MODEL if it asks for what a state dict has no need of, or holds none.
  */
@@ -117,7 +120,21 @@ export function readStateDict(bytes: Uint8Array, file: ByteFile): PickledStateDi
   });
   const named = namedTensors(value);
   if (named.length === 0) throw file.malformed('no state dict is in it');
-  return { end, storages, tensors: locate => locateAll(named, locate, file) };
+  const stated = statedNumbers(value);
+  return {
+    end,
+    storages,
+    checkpoint: async locate => ({ tensors: await locateAll(named, locate, file), stated }),
+  };
+}
+
+function statedNumbers(root: unknown): Record<string, number> {
+  const entries = root instanceof Map ? [...root] : [];
+  return Object.fromEntries(
+    entries.filter(
+      (entry): entry is [string, number] => typeof entry[0] === 'string' && Number.isFinite(entry[1]),
+    ),
+  );
 }
 
 function namedTensors(root: unknown): [string, Tensor][] {

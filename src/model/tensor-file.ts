@@ -6,6 +6,7 @@ import { ByteFile } from './byte-file.js';
 import { openPyTorchLegacy } from './pytorch-legacy.js';
 import { openPyTorchZip } from './pytorch-zip.js';
 import { openSafetensors } from './safetensors.js';
+import type { Checkpoint } from './state-dict.js';
 
 /**
  * The floating-point tensors of a weight file, by the names stored in it: safetensors, PyTorch's zip and first formats
@@ -15,11 +16,16 @@ import { openSafetensors } from './safetensors.js';
  * @throws ArxivNativeError BAD_MODEL for a file that is absent, truncated, malformed or hostile, which it names.
  */
 export async function openTensors(path: string): Promise<TensorSource[]> {
-  if (path.endsWith('.json')) return openSharded(path);
+  return (await openCheckpoint(path)).tensors;
+}
+
+/** As openTensors, with the numbers that a training script left beside the weights. */
+export async function openCheckpoint(path: string): Promise<Checkpoint> {
+  if (path.endsWith('.json')) return { tensors: await openSharded(path), stated: {} };
   const first = await ByteFile.with(path, file => file.read(0, Math.min(file.size, 16)));
   if (first.subarray(0, 4).toString('latin1') === 'PK\x03\x04') return openPyTorchZip(path);
   if (first[0] === 0x80 && first[1]! >= 2 && first[1]! <= 5) return openPyTorchLegacy(path);
-  if (first[8] === '{'.charCodeAt(0)) return (await openSafetensors(path)).tensors;
+  if (first[8] === '{'.charCodeAt(0)) return { ...(await openSafetensors(path)), stated: {} };
   if (first.toString('latin1').startsWith('version https://')) {
     throw new ArxivNativeError('BAD_MODEL', `${path} is only a Git LFS pointer to the weights`, {
       remedy: 'Fetch the file itself, with `git lfs pull` in that folder.',

@@ -2,9 +2,10 @@ import { existsSync } from 'node:fs';
 import { realpath } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { ArxivNativeError } from '../errors.js';
+import { cacheFolder } from '../util/cache-folder.js';
 import { driverVariant } from './archive.js';
 import { judgeLibtorch, LIBTORCH_VERSION, type Libtorch, outsideRange, readVersion } from './libtorch.js';
-import { cacheFolder, type Environment } from './paths.js';
+import type { Environment } from './paths.js';
 import type { PlatformFacts } from './platform.js';
 import { findPythons, torchOfPython } from './python.js';
 

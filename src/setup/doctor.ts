@@ -2,11 +2,12 @@ import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { asArxivNativeError } from '../errors.js';
 import type { DeviceInfo } from '../native.js';
+import { cacheFolder } from '../util/cache-folder.js';
 import { hubFolder } from '../util/hub-folder.js';
 import { findCompiler, isUpToDate } from './build.js';
 import { type Candidate, localCandidates, unfitChoice } from './candidates.js';
 import { readStamp } from './diagnose.js';
-import { addonPath, cacheFolder, type Environment, findProgram } from './paths.js';
+import { addonPath, type Environment, findProgram } from './paths.js';
 import { platformFacts, requireSupportedPlatform } from './platform.js';
 import { run } from './run.js';
 import { smokeTest } from './smoke.js';
@@ -78,7 +79,7 @@ export async function examine(env: Environment = process.env): Promise<DoctorRep
       problem: failed ? { message: addon.message, remedy: addon.remedy } : undefined,
     },
     devices: failed ? [] : addon.devices,
-    cache: await measure(cacheFolder(env, facts.platform), ['libtorch', 'downloads']),
+    cache: await measure(cacheFolder(env, facts.platform), ['libtorch', 'downloads', 'baselines']),
     hubCache: await measure(hubFolder(env), ['']),
   };
 }

@@ -1,6 +1,7 @@
 import { mkdir, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ArxivNativeError } from '../errors.js';
+import { cacheFolder } from '../util/cache-folder.js';
 import { throwIfCancelled } from '../util/cancel.js';
 import { megabytes } from '../util/files.js';
 import { HttpStatusError } from '../util/http.js';
@@ -9,7 +10,6 @@ import { download } from '../util/transfer.js';
 import { type Archive, archiveFor, driverVariant } from './archive.js';
 import { type Candidate, cachedFolder, cacheEntry, type Surroundings } from './candidates.js';
 import { judgeLibtorch, LIBTORCH_VERSION, type Libtorch } from './libtorch.js';
-import { cacheFolder } from './paths.js';
 import { cpuRequirement, findPythons, pipDownload } from './python.js';
 import { unpackLibtorch } from './unpack.js';
 

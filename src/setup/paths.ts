@@ -1,6 +1,5 @@
 import { existsSync } from 'node:fs';
-import { homedir } from 'node:os';
-import { delimiter, join, resolve } from 'node:path';
+import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -11,17 +10,6 @@ export const PACKAGE_ROOT = fileURLToPath(new URL('../../', import.meta.url));
 /** Where the built addon lies, below the package's folder `root`. */
 export function addonPath(root: string = PACKAGE_ROOT): string {
   return join(root, 'build', 'Release', 'arxiv_native.node');
-}
-
-/** Where this project keeps what it downloads: ARXIV_NATIVE_CACHE, or the platform's place for caches. */
-export function cacheFolder(env: Environment, platform: string): string {
-  if (env.ARXIV_NATIVE_CACHE) return resolve(env.ARXIV_NATIVE_CACHE);
-  if (platform === 'darwin') return join(homeOf(env), 'Library', 'Caches', 'arxiv-native');
-  return join(env.XDG_CACHE_HOME || join(homeOf(env), '.cache'), 'arxiv-native');
-}
-
-function homeOf(env: Environment): string {
-  return env.HOME || homedir();
 }
 
 /** The first executable of that name on PATH. */

@@ -1,30 +1,25 @@
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
 import { ArxivNativeError, asArxivNativeError } from '../errors.js';
-import { WEIGHTS } from '../model/saved-model.js';
-import type { StagedFolder } from '../util/files.js';
 import type { Recipe } from './recipe.js';
+import type { RunFolder } from './run-folder.js';
 
 /**
- * Turns what ended a training into an error with a remedy. Weights of an epoch that ended well stay in the staged
- * folder, and the remedy says where; else the folder is removed.
+ * Turns what ended a training into an error with a remedy, which says what is left: the weights of the best epoch, and
+ * a checkpoint to go on from.
  */
-export async function giveUp(
-  error: unknown,
-  staged: StagedFolder,
-  recipe: Recipe,
-): Promise<ArxivNativeError> {
+export function giveUp(error: unknown, run: RunFolder, recipe: Recipe): ArxivNativeError {
   const failure = explain(error, recipe);
-  const weights = join(staged.path, WEIGHTS);
-  if (!existsSync(weights) || failure.remedy?.includes(weights)) {
-    await staged.discard();
-    return failure;
-  }
-  staged.keep();
-  const kept = `The weights of the best epoch before that are in ${weights}.`;
+  const { weights, resumable } = run;
+  const left = [
+    ...(weights === undefined ? [] : [`The weights of the best epoch before that are in ${weights}.`]),
+    // A loss that is no number would come again, bit for bit.
+    ...(resumable === undefined || failure.code === 'NON_FINITE'
+      ? []
+      : [`The same command with --resume goes on after step ${resumable}.`]),
+  ];
+  if (left.length === 0 || failure.code === 'CANCELLED') return failure;
   return new ArxivNativeError(failure.code, failure.message, {
     cause: failure.cause,
-    remedy: failure.remedy === undefined ? kept : `${failure.remedy}\n${kept}`,
+    remedy: [...(failure.remedy === undefined ? [] : [failure.remedy]), ...left].join('\n'),
   });
 }
 

@@ -1,9 +1,10 @@
-import { rename } from 'node:fs/promises';
 import { ArxivNativeError } from '../errors.js';
-import type { Metrics } from '../evaluate/metrics.js';
-import type { EngineModel } from '../native.js';
+import type { EngineModel, StepResult } from '../native.js';
 import { isCancelled } from '../util/cancel.js';
 import { epochOrder, type LabelledBatch, type TokenizedExamples } from './batches.js';
+import { NO_SUMS, type Sums, type TrainState } from './checkpoint.js';
+import { isOutOfMemory } from './limits.js';
+import { isLost, type RunFolder } from './run-folder.js';
 import { learningRateScale, type Schedule } from './schedule.js';
 import { score } from './score.js';
 import type { EpochRecord, TrainHooks } from './types.js';
@@ -16,119 +17,200 @@ export interface LoopOptions {
   epochs: number;
   patience: number;
   batchSize: number;
-  microBatch: number;
   schedule: Schedule;
+  /** The encoder's highest, for the record. */
+  learningRate: number;
   seed: number;
-  /** Where the weights of the best epoch are kept. */
-  weightsFile: string;
+  /** Steps between two lines of metrics.jsonl. */
+  logEvery: number;
+  /** Steps between two checkpoints; if undefined, one is written when the last is five minutes old. */
+  checkpointEvery: number | undefined;
+  /** Where to begin; the loop changes it. The model must be what it was then. */
+  state: TrainState;
+  run: Pick<RunFolder, 'saveBest' | 'save' | 'log' | 'resumable'>;
 }
 
-export interface LoopResult {
-  history: EpochRecord[];
-  /** Of the epoch whose weights are in the file; undefined if none ended, and the file has the last step's. */
-  best: { epoch: number; validation: Metrics } | undefined;
-  interrupted: boolean;
-  /** Each step's duration. */
-  stepSeconds: number[];
-}
+const CHECKPOINT_INTERVAL_MS = 5 * 60_000;
 
 /**
- * Trains until the epochs are over, validation accuracy has not risen for `patience` epochs, or the signal comes.
- * `weightsFile` then holds the best weights. Rejects with CANCELLED if it was stopped before the first step, and
- * with what the engine throws: NON_FINITE, OUT_OF_MEMORY, IO.
+ * Trains until the epochs are over, validation accuracy has not risen for `patience` epochs, or the signal comes; the
+ * run then holds the best weights and a checkpoint of the last step.
+ *
+ * @returns whether the signal ended it
+ * @throws ArxivNativeError CANCELLED if it was stopped before its first step, and what the engine throws: NON_FINITE,
+ * OUT_OF_MEMORY, IO
  */
-export async function runEpochs(
-  options: LoopOptions,
-  { onProgress, signal }: TrainHooks,
-): Promise<LoopResult> {
-  const { model, validation, labels, epochs, patience, weightsFile } = options;
-  const result: LoopResult = { history: [], best: undefined, interrupted: false, stepSeconds: [] };
-  let complete = false;
+export async function runEpochs(options: LoopOptions, hooks: TrainHooks): Promise<{ interrupted: boolean }> {
+  const { model, state, run } = options;
+  const { signal } = hooks;
+  state.sessions.push({ startedAt: new Date().toISOString(), steps: 0, seconds: 0 });
   try {
-    for (let epoch = 1; epoch <= epochs; epoch++) {
-      const startedAt = performance.now();
-      const trained = await trainEpoch(options, epoch, result.stepSeconds, { onProgress, signal });
-      const seconds = (performance.now() - startedAt) / 1000;
-      if (signal?.aborted) break;
-      const { metrics } = await score(model, validation, labels, {
-        signal,
-        onProgress: done =>
-          onProgress?.({ type: 'evaluation', split: 'validation', done, total: validation.length }),
-      });
-      const best = result.best === undefined || metrics.accuracy > result.best.validation.accuracy;
-      if (best) {
-        await saveWeights(model, weightsFile);
-        result.best = { epoch, validation: metrics };
-      }
-      const record: EpochRecord = {
-        epoch,
-        trainLoss: trained.loss,
-        trainAccuracy: trained.accuracy,
-        validationLoss: metrics.logLoss,
-        validationAccuracy: metrics.accuracy,
-        validationMacroF1: metrics.macro.f1,
-        best,
-        seconds,
-      };
-      result.history.push(record);
-      onProgress?.({ type: 'epoch', record, epochs });
-      complete = epoch === epochs || epoch - result.best!.epoch >= patience;
-      if (complete || signal?.aborted) break;
+    while (!isOver(options) && !signal?.aborted) {
+      await trainEpoch(options, hooks);
+      if (!signal?.aborted) await endEpoch(options, hooks);
     }
   } catch (error) {
     // A validation that the signal cut short leaves the weights as good as they were.
     if (!signal?.aborted || !isCancelled(error)) throw error;
   }
-  result.interrupted = signal?.aborted === true && !complete;
-  if (result.interrupted && result.stepSeconds.length === 0) {
+  if (isLost(signal)) throw signal!.reason;
+  if (isOver(options)) return { interrupted: false };
+  if (state.steps === 0) {
     throw new ArxivNativeError('CANCELLED', 'training was stopped before its first step; nothing was saved');
   }
-  if (result.best === undefined) await saveWeights(model, weightsFile);
-  return result;
+  if (run.resumable !== state.steps) await run.save(model, state);
+  return { interrupted: true };
 }
 
-async function trainEpoch(
-  options: LoopOptions,
-  epoch: number,
-  stepSeconds: number[],
-  { onProgress, signal }: TrainHooks,
-): Promise<{ loss: number; accuracy: number }> {
-  const { model, train, batchSize, microBatch, schedule } = options;
-  const order = epochOrder(train.length, options.seed, epoch);
+/** Whether all epochs that there are to be have ended. */
+function isOver({ state: { history, best }, epochs, patience }: LoopOptions): boolean {
+  return history.length === epochs || (best !== undefined && history.length - best.epoch >= patience);
+}
+
+/** Takes the steps that the running epoch still lacks. */
+async function trainEpoch(options: LoopOptions, { onProgress, signal }: TrainHooks): Promise<void> {
+  const { model, train, batchSize, schedule, seed, state, run, logEvery } = options;
+  const epoch = state.history.length + 1;
+  const order = epochOrder(train.length, seed, epoch);
+  const stepsPerEpoch = Math.ceil(order.length / batchSize);
   const batchAt = (start: number): LabelledBatch => train.batch(order.subarray(start, start + batchSize));
-  let papers = 0;
-  let lossSum = 0;
-  let correct = 0;
-  let batch = batchAt(0);
-  for (let start = 0; start < order.length && !signal?.aborted; start += batchSize) {
-    const step = stepSeconds.length;
+  const first = (state.steps - (epoch - 1) * stepsPerEpoch) * batchSize;
+  let checkpointAt = nextCheckpoint();
+  let batch = batchAt(first);
+  for (let start = first; start < order.length && !signal?.aborted; start += batchSize) {
     const startedAt = performance.now();
-    const learningRate = learningRateScale(schedule, step);
-    const running = model.trainStep({ ...batch, microBatch, learningRateScale: learningRate });
-    const size = batch.labels.length;
+    const scale = learningRateScale(schedule, state.steps);
+    const running = takeStep(model, batch, scale, state, onProgress);
+    const papers = batch.labels.length;
     // Tokenized while the engine works. Should that throw, the engine's failure must not count as unhandled.
     running.catch(() => {});
     batch = batchAt(start + batchSize);
     const outcome = await running;
-    stepSeconds.push((performance.now() - startedAt) / 1000);
-    papers += size;
-    lossSum += outcome.loss * size;
-    correct += outcome.correct;
+    countStep(state, outcome, papers, (performance.now() - startedAt) / 1000);
     onProgress?.({
       type: 'step',
       epoch,
-      step: step + 1,
+      step: state.steps,
       steps: schedule.steps,
       loss: outcome.loss,
-      meanLoss: lossSum / papers,
+      meanLoss: state.epoch.loss / state.epoch.papers,
     });
+    if (state.steps % logEvery === 0) await logSteps(options, epoch, options.learningRate * scale);
+    if (isDue(options, checkpointAt) && !isLost(signal)) {
+      await run.save(model, state);
+      checkpointAt = nextCheckpoint();
+    }
   }
-  return { loss: lossSum / papers, accuracy: correct / papers };
 }
 
-/** The file that was there stays until the new one is whole. */
-async function saveWeights(model: EngineModel, file: string): Promise<void> {
-  const part = `${file}.part`;
-  await model.save(part, { optimizer: false, metadata: { format: 'pt' } });
-  await rename(part, file);
+function nextCheckpoint(): number {
+  return performance.now() + CHECKPOINT_INTERVAL_MS;
+}
+
+function isDue({ checkpointEvery, state }: LoopOptions, checkpointAt: number): boolean {
+  return checkpointEvery === undefined
+    ? performance.now() >= checkpointAt
+    : state.steps % checkpointEvery === 0;
+}
+
+/** Takes a step in as few parts as memory suffices for. */
+async function takeStep(
+  model: EngineModel,
+  batch: LabelledBatch,
+  scale: number,
+  state: TrainState,
+  onProgress: TrainHooks['onProgress'],
+): Promise<StepResult> {
+  for (;;) {
+    try {
+      return await model.trainStep({ ...batch, microBatch: state.microBatch, learningRateScale: scale });
+    } catch (error) {
+      // A step that was refused has left no trace, so that it can be taken again.
+      const papers = Math.min(state.microBatch, batch.labels.length);
+      if (!isOutOfMemory(error) || papers === 1) throw error;
+      state.microBatch = Math.ceil(papers / 2);
+      onProgress?.({ type: 'memory', step: state.steps + 1, microBatch: state.microBatch });
+    }
+  }
+}
+
+function countStep(state: TrainState, outcome: StepResult, papers: number, seconds: number): void {
+  state.steps += 1;
+  state.stepSeconds.push(microseconds(seconds));
+  for (const sums of [state.epoch, state.sinceLine]) add(sums, outcome, papers, seconds);
+  const session = state.sessions.at(-1)!;
+  session.steps += 1;
+  session.seconds = microseconds(session.seconds + seconds);
+}
+
+/** As exact as a clock is; a checkpoint holds thousands of them. */
+function microseconds(seconds: number): number {
+  return Math.round(seconds * 1e6) / 1e6;
+}
+
+function add(
+  sums: Sums,
+  { loss, correct, applied, gradientNorm }: StepResult,
+  papers: number,
+  seconds: number,
+) {
+  sums.papers += papers;
+  sums.loss += loss * papers;
+  sums.correct += correct;
+  sums.seconds = microseconds(sums.seconds + seconds);
+  sums.applied += Number(applied);
+  if (applied) sums.gradientNorm += gradientNorm;
+}
+
+async function logSteps({ state, run }: LoopOptions, epoch: number, learningRate: number): Promise<void> {
+  const { papers, loss, seconds, applied, gradientNorm } = state.sinceLine;
+  await run.log({
+    type: 'step',
+    step: state.steps,
+    epoch,
+    loss: loss / papers,
+    learningRate,
+    ...(applied > 0 && { gradientNorm: gradientNorm / applied }),
+    seconds: totalSeconds(state),
+    papersPerSecond: papers / seconds,
+  });
+  state.sinceLine = { ...NO_SUMS };
+}
+
+/** Validates, keeps the weights if they are the best so far, and writes a checkpoint. */
+async function endEpoch(options: LoopOptions, { onProgress, signal }: TrainHooks): Promise<void> {
+  const { model, validation, labels, epochs, state, run } = options;
+  const { metrics } = await score(model, validation, labels, {
+    signal,
+    onProgress: done =>
+      onProgress?.({ type: 'evaluation', split: 'validation', done, total: validation.length }),
+  });
+  if (isLost(signal)) return;
+  const epoch = state.history.length + 1;
+  const best = state.best === undefined || metrics.accuracy > state.best.validation.accuracy;
+  if (best) {
+    await run.saveBest(model, epoch);
+    state.best = { epoch, validation: metrics };
+  }
+  const { papers, loss, correct, seconds } = state.epoch;
+  const record: EpochRecord = {
+    epoch,
+    trainLoss: loss / papers,
+    trainAccuracy: correct / papers,
+    validationLoss: metrics.logLoss,
+    validationAccuracy: metrics.accuracy,
+    validationMacroF1: metrics.macro.f1,
+    best,
+    seconds,
+  };
+  state.history.push(record);
+  state.epoch = { ...NO_SUMS };
+  await run.log({ type: 'epoch', step: state.steps, ...record });
+  await run.save(model, state);
+  onProgress?.({ type: 'epoch', record, epochs });
+}
+
+/** Of all steps, those of earlier sessions included. */
+export function totalSeconds({ sessions }: TrainState): number {
+  return microseconds(sessions.reduce((sum, { seconds }) => sum + seconds, 0));
 }

@@ -1,5 +1,7 @@
 import { basename } from 'node:path';
+import { describeLeaks } from '../data/leaks.js';
 import type { Metrics } from '../evaluate/metrics.js';
+import { USAGE } from '../model/usage.js';
 import { counted, percent } from '../util/format.js';
 import { formatDuration } from '../util/progress.js';
 import type { TrainingRecord } from './types.js';
@@ -19,15 +21,14 @@ export function modelCard(training: TrainingRecord): string {
     `# A classifier of arXiv papers: ${labels.join(', ')}`,
     `Given the title and the abstract of a paper it gives a probability for each of ${labels.length} categories. Trained with arxiv-native ${training.versions.package}, recipe \`${recipe.name}\`, on ${encoderName}.`,
     ...warnings(training),
-    '## Use',
-    `\`\`\`sh\nnpx arxiv-native predict --model . --title "…" --abstract "…"\n\`\`\``,
-    `\`\`\`js\nimport { Predictor } from 'arxiv-native';\n\nconst predictor = await Predictor.load('.');\nconsole.log(await predictor.predict({ title: '…', abstract: '…' }));\nawait predictor.dispose();\n\`\`\``,
+    ...USAGE,
     '## Results',
     ...(training.test === undefined ? [] : results('Test', training.test)),
     ...(training.validation === undefined ? [] : results('Validation', training.validation)),
     training.test === undefined && training.validation === undefined ? 'None: no epoch was completed.' : '',
     '## Training data',
-    `\`${basename(data.source)}\`, fingerprint \`${data.fingerprint}\`; ${counted(data.duplicates, 'duplicate')} left out.`,
+    `\`${basename(data.source)}\`, fingerprint \`${data.fingerprint}\`; labels: ${data.rule.labels}, split: ${data.rule.split}; ${counted(data.duplicates, 'duplicate')} left out.`,
+    ...(data.leaks.contradictingRows + data.leaks.crossingPapers === 0 ? [] : [describeLeaks(data.leaks)]),
     table(
       ['category', 'train', 'validation', 'test'],
       labels.map((label, k) => [
@@ -42,7 +43,7 @@ export function modelCard(training: TrainingRecord): string {
     [
       `- ${training.bestEpoch === 0 ? 'no epoch was completed' : `best of ${training.history.length} epochs by validation accuracy: ${training.bestEpoch}`}; seed ${training.seed}`,
       `- batch ${recipe.resolved.batchSize}, learning rate ${recipe.resolved.learningRate}, ${training.frozenLayers} of ${encoder.layers} layers frozen, ${training.parameters.trainable.toLocaleString('en')} of ${training.parameters.total.toLocaleString('en')} parameters trained`,
-      `- ${training.device}, ${training.precision}, ${training.threads} threads; ${training.secondsPerStep.toPrecision(3)} s a step, ${formatDuration(training.trainingSeconds)} in all without validation, ${Math.round(training.peakMemory / 1e6)} MB at most`,
+      `- ${training.device}, ${training.precision}, ${training.threads} threads; ${training.secondsPerStep.toPrecision(3)} s a step, ${formatDuration(training.trainingSeconds)} in all without validation${training.sessions.length > 1 ? `, in ${training.sessions.length} sessions` : ''}, ${Math.round(training.peakMemory / 1e6)} MB at most`,
       `- arxiv-native ${training.versions.package}, LibTorch ${training.versions.libtorch}, Node ${training.versions.node}; ${training.finishedAt}`,
     ].join('\n'),
     'The whole record, each setting included, is in training.json.',
@@ -69,8 +70,11 @@ function results(split: string, metrics: Metrics): string[] {
   ];
 }
 
-function warnings({ encoder, interrupted, test }: TrainingRecord): string[] {
+function warnings({ encoder, interrupted, test, data }: TrainingRecord): string[] {
   return [
+    ...(data.leaks.seenTestRows > 0
+      ? ['**Papers of the test stand in the training data too: its figures are too good.**']
+      : []),
     ...(encoder.random
       ? [
           '**Its encoder began with random weights and has read only these papers: its accuracy means nothing.**',

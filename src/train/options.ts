@@ -6,6 +6,7 @@ import type { TrainOptions } from './types.js';
 /** What stands in for a recipe's key is held against the recipes' schema. */
 const TYPES: OptionTypes<TrainOptions> = {
   data: 'string',
+  labelColumn: 'string',
   out: 'string',
   recipe: 'any',
   encoder: 'any',
@@ -20,19 +21,23 @@ const TYPES: OptionTypes<TrainOptions> = {
   classWeights: 'any',
   microBatch: 'number',
   seed: 'number',
+  splitSeed: 'number',
   device: 'string',
   precision: 'string',
   threads: 'number',
   deterministic: 'boolean',
   offline: 'boolean',
   force: 'boolean',
+  resume: 'boolean',
+  checkpointEvery: 'number',
+  logEvery: 'number',
   savePredictions: 'string',
 };
 
 /** Holds the options that belong to no recipe against their types and ranges. Throws BAD_OPTION. */
 export function checkTrainOptions(options: TrainOptions): void {
   checkOptions(options, TYPES, 'train');
-  const { data, recipe, seed, threads, microBatch } = options;
+  const { data, recipe, seed, splitSeed, threads, microBatch, checkpointEvery, logEvery } = options;
   if (data === undefined) {
     throw new ArxivNativeError('BAD_OPTION', 'train: there is no "data"', {
       remedy: 'Give the path of a file of labelled papers, or of a folder with splits.',
@@ -43,8 +48,11 @@ export function checkTrainOptions(options: TrainOptions): void {
   }
   const ranges = Object.entries({
     seed: [seed, 0],
+    splitSeed: [splitSeed, 0],
     threads: [threads, 1],
     microBatch: [microBatch, 1],
+    checkpointEvery: [checkpointEvery, 1],
+    logEvery: [logEvery, 1],
   } as const);
   for (const [name, [value, least]] of ranges) {
     if (value === undefined || (Number.isSafeInteger(value) && value >= least)) continue;

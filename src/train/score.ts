@@ -2,8 +2,9 @@ import { evaluate, type Metrics, probabilitiesOf } from '../evaluate/metrics.js'
 import type { EngineModel } from '../native.js';
 import { cancelFlag } from '../util/cancel.js';
 import type { TokenizedExamples } from './batches.js';
+import { isOutOfMemory } from './limits.js';
 
-/** Without gradients this many papers take less memory than a training step. */
+/** Without gradients this many papers take less memory than a training step; fewer where even that is too much. */
 const PAPERS_AT_ONCE = 32;
 
 export interface Score {
@@ -41,14 +42,25 @@ async function predictAll(
   onProgress: (done: number) => void,
 ): Promise<Float64Array> {
   const probabilities = new Float64Array(papers.length * classes);
-  let batch = papers.range(0, PAPERS_AT_ONCE);
-  for (let start = 0; start < papers.length; start += PAPERS_AT_ONCE) {
+  let atOnce = PAPERS_AT_ONCE;
+  let batch = papers.range(0, atOnce);
+  for (let start = 0; start < papers.length; ) {
+    const count = batch.labels.length;
     const running = model.predict(batch, cancel);
     // Tokenized while the engine works. Should that throw, the engine's failure must not count as unhandled.
     running.catch(() => {});
-    batch = papers.range(start + PAPERS_AT_ONCE, start + 2 * PAPERS_AT_ONCE);
-    probabilities.set(probabilitiesOf(await running, classes), start * classes);
-    onProgress(Math.min(papers.length, start + PAPERS_AT_ONCE));
+    const next = papers.range(start + count, start + count + atOnce);
+    try {
+      probabilities.set(probabilitiesOf(await running, classes), start * classes);
+    } catch (error) {
+      if (!isOutOfMemory(error) || count === 1) throw error;
+      atOnce = Math.ceil(count / 2);
+      batch = papers.range(start, start + atOnce);
+      continue;
+    }
+    start += count;
+    batch = next;
+    onProgress(start);
   }
   return probabilities;
 }

@@ -12,14 +12,17 @@ import { isCancelled } from '../util/cancel.js';
 import type { StagedFolder } from '../util/files.js';
 import { checkOutput } from '../util/output.js';
 import { TokenizedExamples } from './batches.js';
+import { type Checkpoint, newState, type TrainState } from './checkpoint.js';
 import { afterwards, giveUp } from './failure.js';
-import { countParameters, requireWeightSpace } from './limits.js';
-import { type LoopResult, runEpochs } from './loop.js';
+import { fingerprint, type Identity, identify } from './identity.js';
+import { bytesPerPaper, countParameters, fittingMicroBatch, requireRunSpace } from './limits.js';
+import { runEpochs, totalSeconds } from './loop.js';
 import { modelCard } from './model-card.js';
 import { checkTrainOptions } from './options.js';
 import { classWeights, headShape, prepareEncoder, type StartingEncoder, trainingShape } from './plan.js';
 import { writePredictions } from './predictions.js';
 import { DEFAULT_RECIPE, loadRecipe, type Recipe } from './recipe.js';
+import { METRICS, RunFolder } from './run-folder.js';
 import { makeSchedule } from './schedule.js';
 import { type Score, score } from './score.js';
 import type { TrainHooks, TrainingRecord, TrainOptions, TrainPlan, TrainResult } from './types.js';
@@ -28,11 +31,13 @@ export type * from './types.js';
 
 const { version } = createRequire(import.meta.url)('../../package.json') as { version: string };
 
-const DEFAULT_SEED = 42;
+export const DEFAULT_SEED = 42;
+const DEFAULT_LOG_EVERY = 50;
 
-/** A training run, ready for its first step. */
+/** A training, ready for its first step. */
 interface Run {
   plan: Omit<TrainPlan, 'parameters'>;
+  identity: Identity;
   recipe: Recipe;
   data: Dataset;
   encoder: StartingEncoder;
@@ -46,53 +51,120 @@ interface Outcome {
 }
 
 /**
- * Trains a classifier and writes it as a saved-model folder, which appears once complete. When the signal comes
- * after the first step, what was learned is still saved: with `training.interrupted` set, or, where only the test was
- * left, without `training.test`.
+ * Trains a classifier and writes it as a saved-model folder, which appears once complete. Until then the training lives
+ * in `OUT.training`, from which `resume` goes on: bit for bit on a CPU, whatever ended the process. When the signal
+ * comes after the first step, what was learned is still saved: with `training.interrupted` set, or, where only the test
+ * was left, without `training.test`.
  *
- * @throws ArxivNativeError BAD_OPTION (options, recipe), BAD_INPUT (data), BAD_MODEL and NETWORK (encoder), IO,
- * UNSUPPORTED (device, precision), OUT_OF_MEMORY, NON_FINITE, CANCELLED (before the first step), LIBTORCH, ADDON
+ * @throws ArxivNativeError BAD_OPTION (options, recipe, another training in the folder), BAD_INPUT (data), BAD_MODEL and
+ * NETWORK (encoder), IO, UNSUPPORTED (device, precision), OUT_OF_MEMORY, NON_FINITE, CANCELLED (before the first step),
+ * LIBTORCH, ADDON
  */
 export async function train(options: TrainOptions, hooks: TrainHooks = {}): Promise<TrainResult> {
   checkTrainOptions(options);
-  const { recipe: from = DEFAULT_RECIPE, savePredictions, force = false } = options;
-  const recipe = loadRecipe(from, options);
+  const {
+    recipe: from = DEFAULT_RECIPE,
+    batchSize,
+    savePredictions,
+    force = false,
+    resume = false,
+  } = options;
+  const recipe = loadRecipe(from, { ...options, batchSize: batchSize === 'auto' ? undefined : batchSize });
   if (savePredictions !== undefined) {
     const inputs = [options.data, ...SPLITS.map(part => join(options.data, `${part}.jsonl`))];
     await checkOutput(savePredictions, { force, inputs });
   }
-  const staged = await stageSavedModel(options.out ?? join('runs', recipeName(options)), { force });
+  const out = options.out ?? defaultFolder(options);
+  return RunFolder.use(out, { force, resume, signal: hooks.signal }, async (folder, signal) => {
+    try {
+      return await trainIn(folder, options, recipe, { ...hooks, signal });
+    } catch (error) {
+      throw giveUp(error, folder, recipe);
+    }
+  });
+}
+
+async function trainIn(
+  folder: RunFolder,
+  options: TrainOptions,
+  recipe: Recipe,
+  hooks: TrainHooks,
+): Promise<TrainResult> {
+  const { savePredictions, force = false } = options;
+  const addon = loadEngine();
+  const run = await prepare(options, recipe, addon, hooks);
+  throwIfAborted(hooks);
+  const finished = await folder.finished(run.identity);
+  if (finished !== undefined) {
+    if (savePredictions !== undefined) throw testedBefore(folder.target);
+    return { folder: folder.target, training: finished };
+  }
+  const checkpoint = await folder.begin(run.identity);
+  const staged = await stageSavedModel(folder.target, {
+    force,
+    replaces: training => training.fingerprint === run.plan.fingerprint,
+    place: folder.place,
+  });
   try {
-    const addon = loadEngine();
-    const run = await prepare(options, recipe, addon, hooks);
-    throwIfAborted(hooks);
-    const { training, test } = await runOnce(run, await addon.createModel(run.options), staged, hooks);
-    await commit(run, training, staged);
+    const model = await addon.createModel(run.options);
+    const { training, test } = await runOnce(run, model, { folder, staged, checkpoint }, options, hooks);
+    if (training.test === undefined) return { folder: staged.target, training, unfinished: folder.path };
+    await folder.done();
     if (savePredictions !== undefined && test !== undefined) {
       await writePredictions(savePredictions, run.data, test.probabilities, { force }).catch(error => {
         throw afterwards(error, staged.target);
       });
     }
     return { folder: staged.target, training };
-  } catch (error) {
-    throw await giveUp(error, staged, recipe);
+  } finally {
+    await staged.discard();
   }
+}
+
+/** Where a training works, and where it begins. */
+interface Place {
+  folder: RunFolder;
+  staged: StagedFolder;
+  checkpoint: Checkpoint | undefined;
 }
 
 async function runOnce(
   run: Run,
   model: EngineModel,
-  staged: StagedFolder,
+  place: Place,
+  options: TrainOptions,
   hooks: TrainHooks,
 ): Promise<Outcome> {
   try {
-    const plan: TrainPlan = { ...run.plan, parameters: countParameters(model) };
-    await requireWeightSpace(plan.parameters.total, staged);
+    const parameters = countParameters(model);
+    const microBatch = chooseMicroBatch(run, parameters, options);
+    const plan: TrainPlan = { ...run.plan, parameters, microBatch };
+    const { folder, staged, checkpoint } = place;
+    await requireRunSpace(parameters, folder.path, checkpoint !== undefined);
     hooks.onProgress?.({ type: 'plan', plan });
-    return await learn(run, plan, model, staged, hooks);
+    if (checkpoint !== undefined) {
+      const { state, tensors, optimizerSteps } = checkpoint;
+      await model.load(tensors, optimizerSteps);
+      hooks.onProgress?.({ type: 'resume', step: state.steps, epoch: state.history.length + 1 });
+    }
+    const state = checkpoint?.state ?? newState(microBatch);
+    const outcome = await learn(run, plan, model, folder, state, options, hooks);
+    await folder.give(model, join(staged.path, WEIGHTS), join(staged.path, METRICS));
+    await commit(run, outcome.training, staged);
+    return outcome;
   } finally {
     model.dispose();
   }
+}
+
+function chooseMicroBatch(
+  { plan, recipe, encoder }: Run,
+  parameters: TrainPlan['parameters'],
+  { batchSize, microBatch }: TrainOptions,
+): number {
+  if (batchSize !== 'auto' || microBatch !== undefined || plan.device !== 'cpu') return plan.microBatch;
+  const each = bytesPerPaper(encoder.shape, recipe.lengths, plan.frozenLayers, plan.precision);
+  return fittingMicroBatch(recipe.batchSize, parameters, each, process.availableMemory());
 }
 
 async function prepare(
@@ -105,9 +177,14 @@ async function prepare(
   const threads = options.threads ?? availableParallelism();
   const deterministic = options.deterministic ?? false;
   const { device, precision } = resolveDevice(options.device ?? 'auto', options.precision ?? 'auto', addon);
-  const data = await loadDataset(options.data, { seed });
+  const { labelColumn } = options;
+  const data = await loadDataset(
+    options.data,
+    { seed: options.splitSeed ?? seed, labelColumn },
+    { signal, onProgress: progress => onProgress?.({ type: 'reading', ...progress }) },
+  );
   throwIfAborted({ signal });
-  const { train, validation, test, duplicates } = data.counts;
+  const { train, validation, test, duplicates, withdrawn, empty } = data.counts;
   // Before the encoder, which may have to be fetched.
   const weights = classWeights(recipe.classWeights, data.labels, train);
   const encoder = await prepareEncoder(recipe, data.train, {
@@ -118,7 +195,7 @@ async function prepare(
   });
   const { shape } = encoder;
   const training = trainingShape(recipe, shape, weights);
-  const plan: Run['plan'] = {
+  const plan: Omit<Run['plan'], 'fingerprint'> = {
     recipe: { name: recipeName(options), resolved: recipe },
     encoder: {
       id: encoder.id,
@@ -132,7 +209,11 @@ async function prepare(
       source: data.source,
       fingerprint: data.fingerprint,
       labels: data.labels,
+      rule: data.rule,
       duplicates,
+      withdrawn,
+      empty,
+      leaks: data.leaks,
       splits: { train, validation, test },
     },
     device,
@@ -157,20 +238,30 @@ async function prepare(
     weights: encoder.tensors,
     mayInitialize: [encoder.random ? '' : 'head.'],
   };
-  return { plan, recipe, data, encoder, options: modelOptions };
+  const auto = options.batchSize === 'auto' && options.microBatch === undefined;
+  const identity = await identify(plan, encoder, auto ? 'auto' : plan.microBatch);
+  return {
+    plan: { fingerprint: fingerprint(identity), ...plan },
+    identity,
+    recipe,
+    data,
+    encoder,
+    options: modelOptions,
+  };
 }
 
 async function learn(
   { recipe, data, encoder }: Run,
   plan: TrainPlan,
   model: EngineModel,
-  staged: StagedFolder,
+  folder: RunFolder,
+  state: TrainState,
+  { logEvery = DEFAULT_LOG_EVERY, checkpointEvery }: TrainOptions,
   hooks: TrainHooks,
 ): Promise<Outcome> {
-  const weightsFile = join(staged.path, WEIGHTS);
   const tokenized = (split: 'train' | 'validation' | 'test') =>
     new TokenizedExamples(encoder.tokenizer, data[split], recipe.lengths);
-  const loop = await runEpochs(
+  const { interrupted } = await runEpochs(
     {
       model,
       train: tokenized('train'),
@@ -179,25 +270,31 @@ async function learn(
       epochs: recipe.epochs,
       patience: recipe.patience,
       batchSize: recipe.batchSize,
-      microBatch: plan.microBatch,
       schedule: plan.schedule,
+      learningRate: recipe.learningRate,
       seed: plan.seed,
-      weightsFile,
+      logEvery,
+      checkpointEvery,
+      state,
+      run: folder,
     },
     hooks,
   );
-  const test = loop.interrupted
-    ? undefined
-    : await scoreTest(model, tokenized('test'), data, loop, weightsFile, hooks);
+  const { history, best, steps, microBatch, sessions, stepSeconds } = state;
+  if (!interrupted && best!.epoch !== history.length) await model.load(await openTensors(folder.weights!));
+  const test = interrupted ? undefined : await scoreTest(model, tokenized('test'), data, hooks);
   const training: TrainingRecord = {
     ...plan,
-    interrupted: loop.interrupted,
-    history: loop.history,
-    bestEpoch: loop.best?.epoch ?? 0,
-    validation: loop.best?.validation,
+    microBatch,
+    interrupted,
+    history,
+    bestEpoch: best?.epoch ?? 0,
+    validation: best?.validation,
     test: test?.metrics,
-    trainingSeconds: loop.history.reduce((sum, { seconds }) => sum + seconds, 0),
-    secondsPerStep: median(loop.stepSeconds),
+    steps,
+    sessions,
+    trainingSeconds: totalSeconds(state),
+    secondsPerStep: median(stepSeconds),
     // libuv gives kilobytes on every system.
     peakMemory: process.resourceUsage().maxRSS * 1024,
     finishedAt: new Date().toISOString(),
@@ -210,11 +307,8 @@ async function scoreTest(
   model: EngineModel,
   papers: TokenizedExamples,
   data: Dataset,
-  loop: LoopResult,
-  weightsFile: string,
   { onProgress, signal }: TrainHooks,
 ): Promise<Score | undefined> {
-  if (loop.best?.epoch !== loop.history.length) await model.load(await openTensors(weightsFile));
   try {
     return await score(model, papers, data.labels, {
       signal,
@@ -243,8 +337,19 @@ async function commit(
   await commitSavedModel(staged, parts, modelCard(training));
 }
 
+/** Where a model goes if nothing is said. */
+export function defaultFolder(options: TrainOptions): string {
+  return join('runs', recipeName(options));
+}
+
 function recipeName({ recipe = DEFAULT_RECIPE }: TrainOptions): string {
   return typeof recipe === 'string' ? basename(recipe, '.json') : 'custom';
+}
+
+function testedBefore(folder: string): ArxivNativeError {
+  return new ArxivNativeError('BAD_OPTION', `${folder} is complete: no test is left to save predictions of`, {
+    remedy: 'Leave --save-predictions out; `arxiv-native predict` writes predictions of any papers.',
+  });
 }
 
 function throwIfAborted({ signal }: TrainHooks): void {

@@ -1,20 +1,32 @@
+import type { Leaks } from '../data/leaks.js';
+import type { PrepareRule } from '../data/prepare-options.js';
+import type { ReadProgress } from '../data/rows.js';
 import type { Metrics } from '../evaluate/metrics.js';
 import type { Precision } from '../native.js';
 import type { Recipe, RecipeOverrides, RecipeSource } from './recipe.js';
 
-export interface TrainOptions extends RecipeOverrides {
-  /** A file of labelled papers (.jsonl, .csv, .gz of either), or a folder with train, validation and test.jsonl. */
+export interface TrainOptions extends Omit<RecipeOverrides, 'batchSize'> {
+  /** A file of labelled papers (.jsonl, .csv, .gz or .zip of either), or a folder with train, validation and test.jsonl. */
   data: string;
+  /** The field that holds the label, where `data` was not prepared before; the first category if absent. */
+  labelColumn?: string | undefined;
   /** The folder that will hold the model; `runs/` and the recipe's name if absent. */
   out?: string | undefined;
   /** A recipe's name, the path of one, or one as an object; `v5.0` if absent. */
   recipe?: string | RecipeSource | undefined;
   /** Revision of an encoder on the Hub: a branch, tag or commit. */
   revision?: string | undefined;
-  /** Papers that go through the encoder at once; by default the whole batch. Smaller takes less memory. */
+  /** Papers a step. `auto`: the recipe's, on a CPU in as many parts as its memory is estimated to ask for. */
+  batchSize?: number | 'auto' | undefined;
+  /**
+   * Papers that go through the encoder at once; by default the whole batch. Smaller takes less memory. It is halved
+   * when a step runs out of memory.
+   */
   microBatch?: number | undefined;
   /** Decides splits, initial weights, order and dropout; 42 if absent. */
   seed?: number | undefined;
+  /** Decides the splits of data that has none, in place of `seed`. */
+  splitSeed?: number | undefined;
   /** `auto` (the best there is), `cpu`, `cuda`, `cuda:1` or `mps`. */
   device?: string | undefined;
   /** `auto` (the fastest that the device computes natively), `fp32`, `bf16` or `fp16`. */
@@ -25,27 +37,42 @@ export interface TrainOptions extends RecipeOverrides {
   deterministic?: boolean | undefined;
   /** Use only what was downloaded before. */
   offline?: boolean | undefined;
-  /** Replace a model that stands in `out`. */
+  /** Replace a model that stands in `out`; without `resume` also discard a training of it that did not end. */
   force?: boolean | undefined;
+  /** Go on where a training with the same options and data was left, or begin; one that is complete is returned. */
+  resume?: boolean | undefined;
+  /** Steps between two checkpoints; by default one every five minutes. Each epoch ends with one too. */
+  checkpointEvery?: number | undefined;
+  /** Steps between two lines of metrics.jsonl; 50 if absent. */
+  logEvery?: number | undefined;
   /** A file for the test papers' predictions, one JSON line each: id, label, predicted, probabilities. */
   savePredictions?: string | undefined;
 }
 
 export interface TrainHooks {
   onProgress?: ((event: TrainEvent) => void) | undefined;
-  /** Stops after the running step; what was learned so far is saved, marked as interrupted. */
+  /** Stops after the running step; what was learned so far is saved, marked as interrupted, and can be resumed. */
   signal?: AbortSignal | undefined;
 }
 
 export type TrainEvent =
+  | ({ type: 'reading' } & ReadProgress)
   | { type: 'download'; file: string; received: number; total: number }
+  /** Of several seeds, this one is trained next. */
+  | { type: 'seed'; seed: number; number: number; count: number }
   | { type: 'plan'; plan: TrainPlan }
+  /** Goes on after this step, which a checkpoint holds, in this epoch. */
+  | { type: 'resume'; step: number; epoch: number }
+  /** Memory did not suffice for this step, which is taken again in parts of so many papers, as are all that follow. */
+  | { type: 'memory'; step: number; microBatch: number }
   | { type: 'step'; epoch: number; step: number; steps: number; loss: number; meanLoss: number }
   | { type: 'epoch'; record: EpochRecord; epochs: number }
   | { type: 'evaluation'; split: 'validation' | 'test'; done: number; total: number };
 
 /** What will be trained on what: known before the first step. */
 export interface TrainPlan {
+  /** SHA-256 of all that decides the weights on a CPU: equal for trainings that give the same model. */
+  fingerprint: string;
   recipe: { name: string; resolved: Recipe };
   encoder: { id: string; revision?: string; random: boolean; layers: number; hiddenSize: number };
   /** Of the encoder's first layers. */
@@ -55,8 +82,16 @@ export interface TrainPlan {
     source: string;
     fingerprint: string;
     labels: string[];
+    /** How the papers were labelled and split. */
+    rule: PrepareRule;
     /** Papers left out because another has the same id or title. */
     duplicates: number;
+    /** Papers left out because they say of themselves that they were withdrawn. */
+    withdrawn: number;
+    /** Papers left out because title or abstract is missing. */
+    empty: number;
+    /** How far the data contradicts itself, and its test papers were seen in training. */
+    leaks: Leaks;
     /** Papers by split and class index. */
     splits: Record<'train' | 'validation' | 'test', number[]>;
   };
@@ -65,6 +100,7 @@ export interface TrainPlan {
   threads: number;
   seed: number;
   deterministic: boolean;
+  /** Papers that go through the encoder at once; in a record those of the last step. */
   microBatch: number;
   schedule: { steps: number; warmupSteps: number };
   /** By class index; empty where all count alike. */
@@ -87,6 +123,14 @@ export interface EpochRecord {
   seconds: number;
 }
 
+/** What one process did of a training; what it did after its last checkpoint, if it was killed, does not count. */
+export interface SessionRecord {
+  startedAt: string;
+  steps: number;
+  /** In those steps. */
+  seconds: number;
+}
+
 /** What training.json holds. */
 export interface TrainingRecord extends TrainPlan {
   /** Stopped by the user before its time. A test that was stopped leaves this false: the model is complete. */
@@ -97,11 +141,15 @@ export interface TrainingRecord extends TrainPlan {
   validation: Metrics | undefined;
   /** Undefined if training or the test itself was interrupted. */
   test: Metrics | undefined;
-  /** Of all epochs, without validation. */
+  /** Steps taken, by all sessions. */
+  steps: number;
+  /** More than one if the training was resumed. */
+  sessions: SessionRecord[];
+  /** Of all steps, without validation. */
   trainingSeconds: number;
   /** Median. */
   secondsPerStep: number;
-  /** Largest resident set of the process, in bytes. */
+  /** Largest resident set of the process that ended the training, in bytes. */
   peakMemory: number;
   finishedAt: string;
 }
@@ -110,4 +158,6 @@ export interface TrainResult {
   /** Absolute. */
   folder: string;
   training: TrainingRecord;
+  /** If the training or its test was interrupted: the folder (absolute) from which `resume` goes on. */
+  unfinished?: string;
 }

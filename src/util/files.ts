@@ -1,8 +1,10 @@
-import { randomBytes } from 'node:crypto';
-import { existsSync, renameSync, rmSync } from 'node:fs';
-import { lstat, mkdir, open, readdir, realpath, rm, stat, statfs } from 'node:fs/promises';
+import { createHash, randomBytes } from 'node:crypto';
+import { createReadStream, existsSync, renameSync, rmSync } from 'node:fs';
+import { lstat, mkdir, open, readdir, realpath, rename, rm, stat, statfs } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
+import { pipeline } from 'node:stream/promises';
 import { ArxivNativeError } from '../errors.js';
+import { throwIfCancelled } from './cancel.js';
 
 /** Says what a failed file operation means for the user; `doing` reads like "writing /models/a". */
 export function fileError(error: unknown, doing: string): ArxivNativeError {
@@ -48,6 +50,33 @@ export async function syncPath(path: string): Promise<void> {
   }
 }
 
+/**
+ * Replaces a file by what `write` puts at the path it gets, under the name plus `.part`: the old one stays until the new
+ * one is whole, and what could not be completed is removed.
+ */
+export async function writeWhole(file: string, write: (part: string) => Promise<void>): Promise<void> {
+  const part = `${file}.part`;
+  try {
+    await write(part);
+    await rename(part, file);
+  } catch (error) {
+    await rm(part, { force: true }).catch(() => {});
+    throw error;
+  }
+  await syncPath(dirname(file)).catch(() => {});
+}
+
+/** SHA-256 of a file's bytes, in hex. Throws IO, CANCELLED. */
+export async function hashFile(path: string, signal?: AbortSignal): Promise<string> {
+  const hash = createHash('sha256');
+  const bytes = createReadStream(path, { highWaterMark: 1 << 20 });
+  await pipeline(bytes, hash, signal ? { signal } : {}).catch(error => {
+    throwIfCancelled(signal, `reading ${path}`);
+    throw fileError(error, `reading ${path}`);
+  });
+  return hash.digest('hex');
+}
+
 /** A hidden name beside `path`, of nobody else: for what takes its final name once it is complete. */
 export function beside(path: string): string {
   return join(dirname(path), `.${basename(path)}.${randomBytes(8).toString('hex')}.part`);
@@ -76,6 +105,12 @@ export interface StagingOptions {
   replace: boolean;
   /** Whether a folder is of the kind that is written here, so that no other is ever replaced. */
   isOurs: (folder: string) => Promise<boolean>;
+  /** What is written, as in "it is not …": `a model that was trained here`. */
+  what: string;
+  /** How such a folder may be named. */
+  name: string;
+  /** Where the folder is filled, on the same disk, anew; under a hidden name beside the final one if absent. */
+  place?: string;
 }
 
 /**
@@ -100,17 +135,25 @@ export class StagedFolder {
   }
 
   /**
-   * Makes the hidden folder, so that an unwritable place is known before any work is done. A folder that exists
-   * is refused (BAD_OPTION) unless `replace` is set and it is of the same kind. An empty folder may always be
-   * filled.
+   * Refuses a folder that exists (BAD_OPTION) unless `replace` is set and it is of the same kind. An empty folder may
+   * always be filled.
+   *
+   * @returns the final name
    */
-  static async create(target: string, options: StagingOptions): Promise<StagedFolder> {
+  static async check(target: string, options: StagingOptions): Promise<string> {
     const final = await behindLink(resolve(target));
     const restored = await restoreAside(final);
     await refuseOccupied(final, options, restored);
+    return final;
+  }
+
+  /** Checks, and makes the folder to fill, so that an unwritable place is known before any work is done. */
+  static async create(target: string, options: StagingOptions): Promise<StagedFolder> {
+    const final = await StagedFolder.check(target, options);
     try {
       await mkdir(dirname(final), { recursive: true });
-      const path = beside(final);
+      const path = options.place ?? beside(final);
+      if (options.place !== undefined) await rm(path, { recursive: true, force: true });
       await mkdir(path);
       const removeAtExit = () => rmSync(path, { recursive: true, force: true });
       process.on('exit', removeAtExit);
@@ -122,10 +165,10 @@ export class StagedFolder {
 
   /**
    * Flushes every file and gives the folder its final name. If something appeared there meanwhile that may not be
-   * replaced, the folder takes the next free name instead (`model-2`) and BAD_OPTION is thrown, which says so.
+   * replaced, the folder takes the next free name instead (`NAME-2`) and BAD_OPTION is thrown, which says so.
    */
   async commit(): Promise<void> {
-    const aside = this.place + ASIDE;
+    const aside = beside(this.target) + ASIDE;
     try {
       for (const name of await readdir(this.place)) await syncPath(join(this.place, name));
       await syncPath(this.place);
@@ -190,7 +233,7 @@ const OCCUPIED = ['ENOTEMPTY', 'EEXIST', 'ENOTDIR'];
 const ASIDE = '.old';
 
 /** The folder that a link names: the link stays, and what it names is replaced. */
-async function behindLink(path: string): Promise<string> {
+export async function behindLink(path: string): Promise<string> {
   const found = await lstat(path).catch(() => undefined);
   return found?.isSymbolicLink() ? await realpath(path).catch(() => path) : path;
 }
@@ -223,16 +266,16 @@ async function refuseOccupied(folder: string, options: StagingOptions, restored:
   }
   if (names.length > 0) {
     if (!options.replace) throw existsAlready(folder, restored);
-    if (!(await options.isOurs(folder))) throw notOurs(folder, names);
+    if (!(await options.isOurs(folder))) throw notOurs(folder, names, options.what);
   }
-  refuseFixture(folder);
+  refuseFixture(folder, options.name);
 }
 
 /**
  * What is to be replaced must let itself be renamed, which a mount point does not: better known before the work.
  * Without an await, as `exchange`.
  */
-function refuseFixture(folder: string): void {
+function refuseFixture(folder: string, name: string): void {
   const aside = beside(folder);
   try {
     renameSync(folder, aside);
@@ -240,7 +283,7 @@ function refuseFixture(folder: string): void {
   } catch (error) {
     const { message } = fileError(error, `replacing ${folder}`);
     throw new ArxivNativeError('IO', message, {
-      remedy: `Use --out ${join(folder, 'model')}.`,
+      remedy: `Use --out ${join(folder, name)}.`,
       cause: error,
     });
   }
@@ -253,12 +296,12 @@ function existsAlready(folder: string, restored: boolean): ArxivNativeError {
   });
 }
 
-function notOurs(folder: string, names: string[]): ArxivNativeError {
+function notOurs(folder: string, names: string[], what: string): ArxivNativeError {
   const shown = names.sort().slice(0, 5).join(', ');
   const found = names.length > 5 ? `${shown}, …` : shown;
   return new ArxivNativeError(
     'BAD_OPTION',
-    `${folder} is not a model that was trained here, so it is not replaced: it holds ${found}`,
+    `${folder} is not ${what}, so it is not replaced: it holds ${found}`,
     { remedy: 'Choose another folder with --out.' },
   );
 }

@@ -10,9 +10,9 @@ export function grouped(count: number): string {
   return count.toLocaleString('en-US');
 }
 
-/** 1 epoch, 2 epochs. */
+/** 1 epoch, 2 epochs, 1,000 epochs. */
 export function counted(count: number, noun: string): string {
-  return `${count} ${noun}${count === 1 ? '' : 's'}`;
+  return `${grouped(count)} ${noun}${count === 1 ? '' : 's'}`;
 }
 
 /** Text from a file, which may be hostile, as it may reach a terminal: cut short, without control characters. */

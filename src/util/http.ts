@@ -6,6 +6,8 @@ import { throwIfCancelled } from './cancel.js';
 /** How often in a row a request may fail, without a byte gained, before it is given up. */
 const ATTEMPTS = 5;
 const LONGEST_DELAY_MS = 16_000;
+/** Of a body that is read whole, in characters: far beyond any page of records. */
+const LONGEST_TEXT = 2 ** 26;
 
 let agent: EnvHttpProxyAgent | undefined;
 
@@ -26,7 +28,12 @@ export class HttpStatusError extends Error {
   readonly status: number;
   readonly headers: Response['headers'];
 
-  constructor(response: Response, url: string) {
+  /** @param body what the server says about it, where that was read */
+  constructor(
+    response: Response,
+    url: string,
+    readonly body = '',
+  ) {
     super(`${url} answered ${response.status}${response.statusText ? ` ${response.statusText}` : ''}`);
     this.status = response.status;
     this.headers = response.headers;
@@ -41,8 +48,43 @@ export class HttpStatusError extends Error {
  * certificate that is not trusted; whatever undici throws for a connection that failed.
  */
 export async function request(url: string, init: RequestInit = {}): Promise<Response> {
+  const response = await send(url, init);
+  if (response.status < 400) return response;
+  await response.body?.cancel();
+  throw new HttpStatusError(response, url);
+}
+
+/**
+ * The whole answer to one request as text in UTF-8, packed on its way if the server can.
+ *
+ * @throws as `request`; IncompleteAnswer for a body that ends early or is longer than any that could be meant
+ */
+export async function requestText(url: string, signal?: AbortSignal): Promise<string> {
+  const headers = { 'accept-encoding': 'gzip' };
+  const response = await send(url, { headers, signal: signal ?? null });
+  const text = await readText(response);
+  if (response.status >= 400) throw new HttpStatusError(response, url, text);
+  return text;
+}
+
+async function readText({ body }: Response): Promise<string> {
+  const decoder = new TextDecoder();
+  let text = '';
+  try {
+    for await (const chunk of body ?? []) {
+      text += decoder.decode(chunk, { stream: true });
+      if (text.length > LONGEST_TEXT) break;
+    }
+  } catch (error) {
+    throw new IncompleteAnswer(`the answer was cut: ${reason(error)}`, { cause: error });
+  }
+  if (text.length > LONGEST_TEXT) throw new IncompleteAnswer('the answer has no end');
+  return text + decoder.decode();
+}
+
+async function send(url: string, init: RequestInit): Promise<Response> {
   const headers = { 'user-agent': 'arxiv-native', 'accept-encoding': 'identity', ...init.headers };
-  const response = await proxiedFetch(url, { ...init, headers }).catch(error => {
+  return proxiedFetch(url, { ...init, headers }).catch(error => {
     if (mayPass(error)) throw error;
     throw new ArxivNativeError('NETWORK', `${url}: ${reason(error)}`, {
       remedy:
@@ -50,9 +92,18 @@ export async function request(url: string, init: RequestInit = {}): Promise<Resp
       cause: error,
     });
   });
-  if (response.status < 400) return response;
-  await response.body?.cancel();
-  throw new HttpStatusError(response, url);
+}
+
+export interface RetryOptions {
+  signal?: AbortSignal | undefined;
+  /** The first pause before another attempt; it doubles each time. */
+  retryDelayMs?: number | undefined;
+  /** No pause is longer, also where the server asks for it (Retry-After). */
+  longestDelayMs?: number | undefined;
+  /** How often in a row a request may fail before it is given up. */
+  attempts?: number | undefined;
+  /** Is told before each pause why it is made. */
+  onRetry?: ((retry: { reason: string; delayMs: number }) => void) | undefined;
 }
 
 /**
@@ -65,11 +116,9 @@ export async function request(url: string, init: RequestInit = {}): Promise<Resp
 export async function withRetries<T>(
   what: string,
   attempt: (gained: () => void) => Promise<T>,
-  {
-    signal,
-    retryDelayMs = 500,
-  }: { signal?: AbortSignal | undefined; retryDelayMs?: number | undefined } = {},
+  options: RetryOptions = {},
 ): Promise<T> {
+  const { signal, retryDelayMs = 500, longestDelayMs = LONGEST_DELAY_MS, attempts = ATTEMPTS } = options;
   let failures = 0;
   for (;;) {
     throwIfCancelled(signal, what);
@@ -81,34 +130,37 @@ export async function withRetries<T>(
       throwIfCancelled(signal, what);
       if (!mayPass(error)) throw error;
       failures++;
-      if (failures >= ATTEMPTS) {
-        throw new ArxivNativeError('NETWORK', `${what}: ${reason(error)} (after ${ATTEMPTS} attempts)`, {
+      if (failures >= attempts) {
+        throw new ArxivNativeError('NETWORK', `${what}: ${reason(error)} (after ${attempts} attempts)`, {
           remedy:
             'Check the connection and, behind a proxy, HTTPS_PROXY; then run the same command again: what has arrived is kept and it goes on from there.',
           cause: error,
         });
       }
-      const delay = retryDelayMs * 2 ** (failures - 1);
-      const asked =
-        error instanceof HttpStatusError ? 1000 * Number(error.headers.get('retry-after')) || 0 : 0;
-      await sleep(
-        Math.min(Math.max(delay, asked), LONGEST_DELAY_MS),
-        undefined,
-        signal ? { signal } : {},
-      ).catch(() => {});
+      const asked = error instanceof HttpStatusError ? retryAfter(error) : 0;
+      const delayMs = Math.min(Math.max(retryDelayMs * 2 ** (failures - 1), asked), longestDelayMs);
+      options.onRetry?.({ reason: reason(error), delayMs });
+      await sleep(delayMs, undefined, signal ? { signal } : {}).catch(() => {});
     }
   }
+}
+
+/** The pause that the server asks for, in ms: it is stated in seconds or as the time of its end. */
+function retryAfter({ headers }: HttpStatusError): number {
+  const value = headers.get('retry-after') ?? '';
+  const delay = /^\d+$/.test(value) ? 1000 * Number(value) : Date.parse(value) - Date.now();
+  return delay > 0 ? delay : 0;
 }
 
 function mayPass(error: unknown): boolean {
   if (error instanceof HttpStatusError) {
     return error.status === 408 || error.status === 429 || error.status >= 500;
   }
-  return error instanceof ConnectionCut || isConnectionFailure(error);
+  return error instanceof IncompleteAnswer || isConnectionFailure(error);
 }
 
-/** Thrown where a body ends before its announced length. */
-export class ConnectionCut extends Error {}
+/** Thrown for an answer that the server cannot have meant (cut, empty, malformed): the next may be whole. */
+export class IncompleteAnswer extends Error {}
 
 const CONNECTION_FAILURE =
   /^(UND_ERR_|ECONN|EPIPE|ETIMEDOUT|EAI_AGAIN|ENOTFOUND|ENETUNREACH|EHOSTUNREACH|HPE_)/;

@@ -33,16 +33,49 @@ export function checkOptions<Options>(options: Options, types: OptionTypes<Optio
   }
 }
 
-/** "Did you mean …?" where one name is near, else the list of all. */
+/** @throws BAD_OPTION for a value that is none of those there are, naming the nearest */
+export function checkChoice(
+  name: string,
+  value: string | undefined,
+  choices: readonly string[],
+  caller: string,
+): void {
+  if (value === undefined || choices.includes(value)) return;
+  throw new ArxivNativeError(
+    'BAD_OPTION',
+    `${caller}: "${name}" must be one of ${choices.join(', ')}, not ${show(value)}`,
+    { remedy: didYouMean(value, choices) },
+  );
+}
+
+/** @throws BAD_OPTION for a value that is no whole number or too small a one */
+export function checkWhole(name: string, value: number | undefined, least: number, caller: string): void {
+  if (value === undefined || (Number.isSafeInteger(value) && value >= least)) return;
+  throw new ArxivNativeError(
+    'BAD_OPTION',
+    `${caller}: "${name}" must be a whole number >= ${least}, not ${show(value)}`,
+  );
+}
+
+/** As many as a person still reads. */
+const MOST_NAMES = 24;
+
+/** "Did you mean …?" where one name is near, else a list of them. */
 export function didYouMean(word: string, names: readonly string[]): string {
   const ranked = names
-    .map(name => ({ name, steps: word !== '' && name.startsWith(word) ? 0 : distance(word, name) }))
+    .map(name => ({ name, steps: steps(word.toLowerCase(), name.toLowerCase()) }))
     .sort((a, b) => a.steps - b.steps);
   const nearest = ranked[0];
   if (nearest !== undefined && nearest.steps <= nearest.name.length / 2) {
     return `Did you mean "${nearest.name}"?`;
   }
-  return `It can be one of: ${names.join(', ')}.`;
+  const shown = names.length > MOST_NAMES ? [...names.slice(0, MOST_NAMES), '…'] : names;
+  return `It can be one of: ${shown.join(', ')}.`;
+}
+
+/** From what was typed to what was meant: none where it is the beginning of it. */
+function steps(word: string, name: string): number {
+  return word !== '' && name.startsWith(word) ? 0 : distance(word, name);
 }
 
 /** A value as it may stand in a message. */

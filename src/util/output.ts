@@ -1,8 +1,9 @@
-import { createWriteStream } from 'node:fs';
+import { createWriteStream, rmSync } from 'node:fs';
 import { open, realpath, rename, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { ArxivNativeError } from '../errors.js';
+import { throwIfCancelled } from './cancel.js';
 import { beside, fileError, syncPath } from './files.js';
 
 interface OutputOptions {
@@ -30,7 +31,7 @@ export async function checkOutput(
   }
   if (found && !found.isFile()) {
     throw new ArxivNativeError('BAD_OPTION', `${path} is not a file that can be replaced`, {
-      remedy: 'Name a new file, or leave --output out to write to standard output.',
+      remedy: 'Name a new file.',
     });
   }
   if (found && !force) {
@@ -55,7 +56,8 @@ function targetOf(path: string): Promise<string> {
 
 /**
  * Writes `lines` beside `path`, flushes them to the disk and renames the file into place: it is complete or
- * absent, and what stood there stays until then. Errors of the file system become IO; those of `lines` pass.
+ * absent, and what stood there stays until then. Errors of the file system become IO, an abort CANCELLED; what `lines`
+ * throws passes.
  */
 export async function writeLines(
   path: string,
@@ -65,12 +67,18 @@ export async function writeLines(
   await checkOutput(path, { force });
   const target = await targetOf(path);
   const part = beside(target);
+  // A second Ctrl-C ends the process at once.
+  const removeAtExit = () => rmSync(part, { force: true });
+  process.on('exit', removeAtExit);
   try {
     await pipeline(lines, createWriteStream(part, { flags: 'wx', flush: true }), signal ? { signal } : {});
     await rename(part, target);
     await syncPath(dirname(target));
   } catch (error) {
     await rm(part, { force: true }).catch(() => {});
+    if ((error as Error).name === 'AbortError') throwIfCancelled(signal, `writing ${path}`);
     throw (error as NodeJS.ErrnoException).syscall ? fileError(error, `writing ${path}`) : error;
+  } finally {
+    process.off('exit', removeAtExit);
   }
 }

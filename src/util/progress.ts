@@ -8,6 +8,8 @@ interface ProgressOptions {
   unit: string;
   /** How much there is in all; absent where it is not known beforehand (a stream). */
   total?: number;
+  /** How much was done before: it does not count for the rate. */
+  done?: number;
   stream?: NodeJS.WriteStream;
 }
 
@@ -68,14 +70,14 @@ export class Progress {
   }
 
   private describe(done: number, details: string): string {
-    const { unit, total } = this.options;
+    const { unit, total, done: before = 0 } = this.options;
     const count = (n: number) => (unit === 'bytes' ? (n / 1e6).toFixed(1) : String(n));
     const name = unit === 'bytes' ? 'MB' : unit;
     const seconds = (performance.now() - this.startedAt) / 1000;
-    const rate = done / Math.max(seconds, 1e-3);
+    const rate = (done - before) / Math.max(seconds, 1e-3);
     const parts = [total === undefined ? `${count(done)} ${name}` : `${count(done)}/${count(total)} ${name}`];
     if (details !== '') parts.push(details);
-    if (done > 0) {
+    if (done > before) {
       parts.push(`${unit === 'bytes' ? (rate / 1e6).toFixed(1) : rate.toFixed(rate < 10 ? 1 : 0)} ${name}/s`);
       if (total !== undefined) parts.push(`${formatDuration((total - done) / rate)} left`);
     }
@@ -89,10 +91,13 @@ export class Stages {
 
   constructor(private readonly stream: NodeJS.WriteStream = process.stderr) {}
 
-  /** @param total 0 where it is not known; once it is reached the stage is over */
+  /**
+   * @param done what a stage begins with does not count for its rate
+   * @param total 0 where it is not known; once it is reached the stage is over
+   */
   show(title: string, unit: string, done: number, total: number): void {
     if (this.current?.title !== title) this.stop();
-    this.current ??= { title, progress: this.begin(title, unit, total) };
+    this.current ??= { title, progress: this.begin(title, unit, done, total) };
     this.current.progress.update(done);
     if (done === total) this.stop();
   }
@@ -108,8 +113,8 @@ export class Stages {
     this.current = undefined;
   }
 
-  private begin(title: string, unit: string, total: number): Progress {
-    return new Progress(title, { unit, ...(total > 0 && { total }), stream: this.stream });
+  private begin(title: string, unit: string, done: number, total: number): Progress {
+    return new Progress(title, { unit, done, ...(total > 0 && { total }), stream: this.stream });
   }
 }
 

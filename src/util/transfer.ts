@@ -1,11 +1,8 @@
-import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
 import { mkdir, open, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
-import { pipeline } from 'node:stream/promises';
 import { ArxivNativeError } from '../errors.js';
-import { fileError, requireSpace } from './files.js';
-import { ConnectionCut, HttpStatusError, request, withRetries } from './http.js';
+import { fileError, hashFile, requireSpace } from './files.js';
+import { HttpStatusError, IncompleteAnswer, request, withRetries } from './http.js';
 import { withLock } from './lock.js';
 
 interface DownloadOptions {
@@ -99,7 +96,7 @@ async function transfer(url: string, part: string, seen: Seen, gained: () => voi
     // Nothing lies beyond what is here: the part is complete, or of another file. Only a fresh start can tell.
     if (have > 0 && error instanceof HttpStatusError && error.status === 416) {
       await rm(part, { force: true });
-      throw new ConnectionCut('the part on disk is not a beginning of the file');
+      throw new IncompleteAnswer('the part on disk is not a beginning of the file');
     }
     if (error instanceof HttpStatusError && error.status < 500 && ![408, 429].includes(error.status)) {
       throw new ArxivNativeError('NETWORK', error.message, {
@@ -113,7 +110,7 @@ async function transfer(url: string, part: string, seen: Seen, gained: () => voi
   else if (!response.headers.get('content-range')?.startsWith(`bytes ${have}-`)) {
     await response.body?.cancel();
     await rm(part, { force: true });
-    throw new ConnectionCut('the server sent another range than was asked for');
+    throw new IncompleteAnswer('the server sent another range than was asked for');
   }
 
   const total = announcedTotal(response.headers, have);
@@ -164,7 +161,7 @@ async function append(
     await file.close();
   }
   if (total !== undefined && position < total) {
-    throw new ConnectionCut(`the connection ended after ${position} of ${total} bytes`);
+    throw new IncompleteAnswer(`the connection ended after ${position} of ${total} bytes`);
   }
 }
 
@@ -186,9 +183,7 @@ async function defect(part: string, { size, sha256 }: DownloadOptions): Promise<
   const found = await sizeOf(part);
   if (size !== undefined && found !== size) return `${found} bytes arrived where ${size} were expected`;
   if (sha256 === undefined) return undefined;
-  const hash = createHash('sha256');
-  await onDisk(part, () => pipeline(createReadStream(part, { highWaterMark: 1 << 20 }), hash));
-  return hash.digest('hex') === sha256 ? undefined : 'the SHA-256 checksum does not match';
+  return (await hashFile(part)) === sha256 ? undefined : 'the SHA-256 checksum does not match';
 }
 
 async function sizeOf(path: string): Promise<number> {

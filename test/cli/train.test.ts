@@ -182,7 +182,7 @@ describe('train, interrupted', () => {
     expect(stderr).toContain('stopping after this step');
     expect(stdout).toContain('Training was interrupted before its end.');
     expect((await openSavedModel(out)).training).toMatchObject({ interrupted: true });
-    expect(readdirSync(folder)).toEqual(['model']);
+    expect(readdirSync(folder)).toEqual(['model', 'model.training']);
   });
 
   it('does so too when the terminal ends, which is told twice', async () => {
@@ -199,10 +199,10 @@ describe('train, interrupted', () => {
     child.stdout?.destroy();
     child.kill('SIGINT');
     expect(await result).toMatchObject({ exitCode: 130 });
-    expect(readdirSync(folder)).toEqual(['model']);
+    expect(readdirSync(folder)).toEqual(['model', 'model.training']);
   });
 
-  it('ends at once at the second, and leaves nothing', async () => {
+  it('ends at once at the second, and leaves what it takes to go on', async () => {
     const { child, training, result } = start();
     await training;
     // Both arrive while the event loop is busy or not: the order is all that counts.
@@ -212,7 +212,7 @@ describe('train, interrupted', () => {
     process.kill(child.pid!, 'SIGCONT');
     const { exitCode, stdout } = await result;
     expect({ exitCode, stdout }).toEqual({ exitCode: 130, stdout: '' });
-    expect(readdirSync(folder)).toEqual([]);
+    expect(readdirSync(folder)).toEqual(['model.training']);
   });
 });
 
@@ -246,6 +246,7 @@ describe('the summary', () => {
       validation: { perClass: [], papers: 4, accuracy: 0.5, macro: {}, weighted: {} },
       encoder: {},
       trainingSeconds: 61,
+      sessions: [{}, {}],
       secondsPerStep: 0.5,
       peakMemory: 1e9,
     } as unknown as TrainingRecord;
@@ -253,7 +254,9 @@ describe('the summary', () => {
     expect(text).toContain('On the validation papers:');
     expect(text).toContain('The test was interrupted');
     expect(text).not.toContain('Training was interrupted');
-    expect(text).toContain('1 min 1 s of training, 0.500 s a step, 1000 MB of memory.\nSaved: /models/a\n');
+    expect(text).toContain(
+      '1 min 1 s of training in 2 sessions, 0.500 s a step, 1000 MB of memory.\nSaved: /models/a\n',
+    );
   });
 });
 

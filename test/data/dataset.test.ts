@@ -89,7 +89,7 @@ describe('a split made here', () => {
     },
   );
 
-  it('depends on the seed alone', async () => {
+  it('depends on the seed', async () => {
     const [a, b, c] = [await load(rows, 7), await load(rows, 7), await load(rows, 8)];
     expect(ids(a)).toEqual(ids(b));
     expect(a.fingerprint).toBe(b.fingerprint);
@@ -148,8 +148,17 @@ describe('a split made here', () => {
     expect(dataset.labels).toEqual(['cs.AI', 'cs.CL', 'cs.CV', 'cs.LG']);
     expect(dataset.counts).toEqual({
       read: 200,
+      withdrawn: 0,
+      empty: 0,
+      unlabelled: 0,
       duplicates: 0,
+      duplicatesById: 0,
       contradictions: 0,
+      outsideClasses: 0,
+      notSampled: 0,
+      childrenKept: 0,
+      childrenDropped: 0,
+      labelChanges: 0,
       train: [34, 34, 34, 34],
       validation: [8, 8, 8, 8],
       test: [8, 8, 8, 8],
@@ -160,7 +169,7 @@ describe('a split made here', () => {
 describe('duplicates', () => {
   const rest = [...papersOf('cs.AI', 9), ...papersOf('cs.LG', 9)];
 
-  it('by id without version and by title are dropped, the first kept, and counted', async () => {
+  it('by id without version and by title are dropped, one kept, and counted', async () => {
     const dataset = await load([
       { id: '2506.1v1', title: 'On Tabs & Spaces', abstract: 'first', category: 'cs.AI' },
       { id: 'http://arxiv.org/abs/2506.1v3', title: 'Renamed', abstract: 'by id', category: 'cs.AI' },
@@ -172,13 +181,13 @@ describe('duplicates', () => {
     expect(dataset.counts).toMatchObject({ read: 23, duplicates: 4, contradictions: 2 });
     const kept = ids(dataset).flat();
     expect(kept).toHaveLength(19);
-    expect(kept).toContain('2506.1v1');
+    // Of each id the highest version or the first row, and of those none is dated: the least id.
+    expect(kept).toContain('http://arxiv.org/abs/2506.1v3');
   });
 
-  it('are not papers without id or without title', async () => {
-    const untitled = [1, 2, 3].map(i => ({ title: '', abstract: `Text ${i}`, category: 'cs.AI' }));
+  it('are not papers without id, or with a title of marks alone', async () => {
     const marks = ['?', '!'].map(title => ({ title, abstract: 'Text', category: 'cs.AI' }));
-    expect((await load([...untitled, ...marks, ...rest])).counts.duplicates).toBe(0);
+    expect((await load([...marks, ...rest])).counts).toMatchObject({ duplicates: 0, empty: 0 });
   });
 
   it.each([
@@ -294,6 +303,54 @@ describe('a folder', () => {
     expect(await loading({ train, validation, test: [{ ...test[0], split: 'train' }] })).toBe(
       'data/test.jsonl:1: split "train" in test.jsonl',
     );
+  });
+});
+
+describe('a folder with copies of papers', () => {
+  const [train, validation, test] = [
+    [0, 4],
+    [4, 6],
+    [6, 8],
+  ].map(range =>
+    [...papersOf('a', 8), ...papersOf('b', 8)].filter((_, i) => i % 8 >= range[0]! && i % 8 < range[1]!),
+  ) as [Row[], Row[], Row[]];
+  const copy = (parent: string) => ({ title: 'A paper 6', abstract: 'Übersetzt', category: 'a', parent });
+
+  it('has them train, though they may be called as other papers are, or have no parent there', async () => {
+    const folder = writeFolder({ train: [...train, copy('a/1'), copy('x/9')], validation, test });
+    const { counts } = await loadDataset(folder, { seed: 1 });
+    expect(counts).toMatchObject({ duplicates: 0, childrenKept: 2, childrenDropped: 0, train: [6, 4] });
+  });
+
+  it.each([
+    ['its parent', 'test', { train: [...train, copy('a/6')], validation, test }],
+    [
+      'another copy',
+      'validation',
+      { train: [...train, copy('x')], validation: [...validation, copy('x')], test },
+    ],
+  ])('is refused where one stands on another side than %s', async (_, part, parts) => {
+    expect(await refusal(loadDataset(writeFolder(parts), { seed: 1 }))).toMatch(
+      new RegExp(`^1 paper stands on two sides.*train.*${part}.*are a paper and a copy of it`),
+    );
+  });
+});
+
+describe('a column of labels', () => {
+  const topics = (rows: Row[]) =>
+    rows.map((row, i) => ({ ...row, topic: ['x', 'y'][i % 2], categories: undefined }));
+
+  it('is what a file or a folder is labelled by', async () => {
+    const rows = topics(papersOf('a', 24));
+    const file = await loadDataset(write('papers.jsonl', rows), { seed: 1, labelColumn: 'topic' });
+    expect(file.labels).toEqual(['x', 'y']);
+    const folder = writeFolder({
+      train: rows.slice(0, 8),
+      validation: rows.slice(8, 16),
+      test: rows.slice(16),
+    });
+    const { counts } = await loadDataset(folder, { seed: 1, labelColumn: 'topic' });
+    expect(counts).toMatchObject({ train: [4, 4], validation: [4, 4], test: [4, 4] });
   });
 });
 

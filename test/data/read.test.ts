@@ -76,6 +76,11 @@ describe('JSON lines', () => {
       /^papers\.jsonl:2: title and abstract are both empty$/,
     ],
     [
+      'a split of the name of what every object has',
+      '{"title": "A", "abstract": "b", "split": "constructor"}',
+      /^papers\.jsonl:2: split "constructor" is unknown/,
+    ],
+    [
       'an unknown split',
       '{"title": "A", "abstract": "b", "split": "eval"}',
       /^papers\.jsonl:2: split "eval" is unknown; expected train, validation or test$/,
@@ -232,9 +237,9 @@ describe('what is no file of papers', () => {
     ['blank lines', '\n \n', 'p.jsonl: there are no papers in it'],
     ['a lone byte order mark', '\uFEFF', 'p.jsonl: empty; there are no papers in it'],
     [
-      'a zip',
-      Buffer.from('504b030414', 'hex'),
-      'p.jsonl: a zip archive; expected JSON lines or CSV, plain or gzip',
+      'zstd',
+      Buffer.from('28b52ffd04', 'hex'),
+      'p.jsonl: zstd-compressed; expected JSON lines or CSV, plain or gzip',
     ],
     [
       'UTF-16 with a mark',

@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest';
 import { archiveFor, driverVariant } from '../../src/setup/archive.js';
-import { cacheFolder } from '../../src/setup/paths.js';
 import { type PlatformFacts, platformFacts, requireSupportedPlatform } from '../../src/setup/platform.js';
 import { bareMachine, writeProgram } from './fakes.js';
 
@@ -73,11 +72,4 @@ describe('archives', () => {
   it('are the CPU’s without a driver', async () => {
     expect(await driverVariant(bareMachine().env, linux)).toBe('cpu');
   });
-});
-
-it('keeps its cache where the platform keeps caches', () => {
-  expect(cacheFolder({ HOME: '/h' }, 'linux')).toBe('/h/.cache/arxiv-native');
-  expect(cacheFolder({ HOME: '/h', XDG_CACHE_HOME: '/c' }, 'linux')).toBe('/c/arxiv-native');
-  expect(cacheFolder({ HOME: '/h' }, 'darwin')).toBe('/h/Library/Caches/arxiv-native');
-  expect(cacheFolder({ HOME: '/h', ARXIV_NATIVE_CACHE: '/a' }, 'darwin')).toBe('/a');
 });

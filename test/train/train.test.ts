@@ -10,6 +10,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { prepare } from '../../src/data/prepared-folder.js';
 import { ArxivNativeError } from '../../src/errors.js';
 import { openSavedModel, WEIGHTS } from '../../src/model/saved-model.js';
 import type { ModelOptions } from '../../src/native.js';
@@ -147,21 +148,55 @@ describe('train', () => {
       seed: 42,
       schedule: { steps: 6, warmupSteps: 0 },
       versions: { libtorch: '2.13.0', node: process.versions.node },
-      data: { source: data, duplicates: 0, splits: { train: [6, 6], validation: [2, 2], test: [2, 2] } },
+      data: {
+        source: data,
+        rule: { labels: 'primary', split: 'grouped' },
+        duplicates: 0,
+        leaks: { contradictingRows: 0, crossingPapers: 0 },
+        splits: { train: [6, 6], validation: [2, 2], test: [2, 2] },
+      },
     });
     expect(training.test?.papers).toBe(4);
     expect(training.history).toHaveLength(2);
-    expect(events[0]?.type).toBe('plan');
+    expect(events.find(({ type }) => type !== 'reading')?.type).toBe('plan');
     const card = readFileSync(join(folder, 'README.md'), 'utf8');
     expect(card).toContain('its accuracy means nothing');
     expect(card).toContain('| cs.AI | 6 | 2 | 2 |');
     expect(engine.created[0]!.model.disposed).toBe(true);
   });
 
+  it('records what the data contradicts and leaks, and says so in the model card', async () => {
+    const both = join(folder, 'both.jsonl');
+    const lines = readFileSync(data, 'utf8').replaceAll(
+      '"category":"cs.AI"',
+      '"categories":["cs.AI","cs.CL"]',
+    );
+    writeFileSync(both, lines);
+    const splits = join(folder, 'splits');
+    await prepare({ data: both, out: splits, labels: 'query' });
+    const { training } = await run({ data: splits });
+    const { leaks } = training.data;
+    expect(leaks).toMatchObject({ rows: 30, contradictingRows: 20 });
+    expect(leaks.seenTestRows).toBeGreaterThan(0);
+    expect(training.data.rule).toMatchObject({ labels: 'query', split: 'rows' });
+    const card = readFileSync(join(out, 'README.md'), 'utf8');
+    expect(card).toContain('its figures are too good');
+    expect(card).toContain('contradictions: 20 of 30 rows (66.7 %)');
+  });
+
+  it('learns the labels of a column', async () => {
+    const topics = join(folder, 'topics.jsonl');
+    writeFileSync(topics, readFileSync(data, 'utf8').replaceAll('"category"', '"topic"'));
+    const { training } = await run({ data: topics, labelColumn: 'topic' });
+    expect(training.data).toMatchObject({ labels: ['cs.AI', 'cs.CL'], rule: { labelColumn: 'topic' } });
+    out += '-2';
+    expect((await failure(run({ data: topics }))).message).toContain('topics.jsonl:1: no category');
+  });
+
   it('tests the best weights, not the last', async () => {
     // The fake is never better in its second epoch than in its first.
     await run();
-    expect(engine.created[0]!.model).toMatchObject({ loads: 1, saves: { length: 1 } });
+    expect(engine.created[0]!.model).toMatchObject({ loads: 1, saves: { length: 3 } });
     out += '-2';
     await run({ epochs: 1 });
     expect(engine.created[1]!.model.loads).toBe(0);
@@ -250,15 +285,16 @@ describe('train, when it goes wrong', () => {
   it('keeps and names the best weights of the epochs before', async () => {
     engine.prepare = model => {
       model.onStep = step => {
-        if (step === 4) throw new ArxivNativeError('OUT_OF_MEMORY', 'out of memory', { remedy: 'Use less.' });
+        if (step >= 4) throw new ArxivNativeError('OUT_OF_MEMORY', 'out of memory', { remedy: 'Use less.' });
         return {};
       };
     };
     const error = await failure(run());
     expect(error.code).toBe('OUT_OF_MEMORY');
-    const file = /^Use less\.\nThe weights of the best epoch before that are in (.*)\.$/.exec(
-      error.remedy!,
-    )![1]!;
+    const file =
+      /^Use less\.\nThe weights of the best epoch before that are in (.*)\.\nThe same command with --resume goes on after step 3\.$/.exec(
+        error.remedy!,
+      )![1]!;
     expect(existsSync(file)).toBe(true);
     expect(existsSync(out)).toBe(false);
   });

@@ -49,7 +49,8 @@ afterEach(() => {
 
 describe('a staged folder', () => {
   const isOurs = async (path: string) => existsSync(join(path, 'config.json'));
-  const force = { replace: true, isOurs };
+  const model = { isOurs, what: 'a model that was trained here', name: 'model' };
+  const force = { replace: true, ...model };
 
   it('replaces one of its kind, and nothing is left of that', async () => {
     mkdirSync(target);
@@ -76,7 +77,7 @@ describe('a staged folder', () => {
     ['no replacement was asked for', false, 'config.json'],
     ['it is of another kind', true, 'letter.txt'],
   ])('gives way to what appeared meanwhile where %s', async (_, replace, name) => {
-    const staged = await StagedFolder.create(target, { replace, isOurs });
+    const staged = await StagedFolder.create(target, { replace, ...model });
     writeFileSync(join(staged.path, 'config.json'), 'late');
     mkdirSync(target);
     writeFileSync(join(target, name), 'early');
@@ -95,7 +96,7 @@ describe('a staged folder', () => {
   it('fills an empty folder, behind a link too', async () => {
     mkdirSync(target);
     symlinkSync(target, join(folder, 'link'));
-    const staged = await StagedFolder.create(join(folder, 'link'), { replace: false, isOurs });
+    const staged = await StagedFolder.create(join(folder, 'link'), { replace: false, ...model });
     writeFileSync(join(staged.path, 'config.json'), 'new');
     await staged.commit();
     expect(readdirSync(target)).toEqual(['config.json']);
@@ -106,7 +107,7 @@ describe('a staged folder', () => {
     const aside = join(folder, '.model.0123456789abcdef.part.old');
     mkdirSync(aside);
     writeFileSync(join(aside, 'config.json'), 'old');
-    await expect(StagedFolder.create(target, { replace: false, isOurs })).rejects.toMatchObject({
+    await expect(StagedFolder.create(target, { replace: false, ...model })).rejects.toMatchObject({
       code: 'BAD_OPTION',
       message: expect.stringContaining('is back now'),
     });
@@ -120,7 +121,7 @@ describe('a staged folder', () => {
     writeFileSync(join('/dev/shm', marker), '');
     try {
       await expect(
-        StagedFolder.create('/dev/shm', { replace: true, isOurs: async () => true }),
+        StagedFolder.create('/dev/shm', { ...force, isOurs: async () => true }),
       ).rejects.toMatchObject({
         code: 'IO',
         remedy: expect.stringContaining('--out /dev/shm/model'),

@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, utimesSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
 import { afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
@@ -48,6 +48,16 @@ it('stops waiting on its signal', async () => {
   });
 });
 
+it('whose holder was killed before it left its name is waited for until it is old, not refused', async () => {
+  mkdirSync(`${path}.lock`, { recursive: true });
+  const almostOld = Date.now() / 1000 - 28;
+  utimesSync(`${path}.lock`, almostOld, almostOld);
+  const onWait = () => {
+    throw new Error('refused');
+  };
+  expect(await withLock(path, async () => 'done', { named: true, onWait })).toBe('done');
+});
+
 it('whose folder is gone is an error of the work, in a download too, and not the end of the process', async () => {
   const server = await listen((_request, response) => {
     response.writeHead(200, { 'content-length': 1000 });
@@ -81,4 +91,31 @@ it('leaves a file beyond the limit an error that can be reported', () => {
   const program = 'ulimit -f 8; exec "$0" --input-type=module -e "$1"';
   const said = execFileSync('sh', ['-c', program, process.execPath, script], { encoding: 'utf8' });
   expect(said).toBe('EFBIG\n');
+});
+
+it('of a process that was killed is taken over at once where it was named', async () => {
+  const module = pathToFileURL(join(root, 'dist/util/lock.js')).href;
+  const script = `
+    import { withLock } from ${JSON.stringify(module)};
+    await withLock(${JSON.stringify(path)}, async () => process.kill(process.pid, 'SIGKILL'), { named: true });`;
+  const run = () => execFileSync(process.execPath, ['--input-type=module', '-e', script]);
+  expect(run).toThrow(expect.objectContaining({ signal: 'SIGKILL' }));
+  expect(existsSync(`${path}.lock`)).toBe(true);
+  const startedAt = performance.now();
+  await withLock(path, async () => {}, { named: true });
+  expect(performance.now() - startedAt).toBeLessThan(5000);
+  expect(readdirSync(dirname(path))).toEqual([]);
+});
+
+it('of a living process is not taken over', async () => {
+  await withLock(
+    path,
+    async () => {
+      const onWait = () => {
+        throw new Error('it is taken');
+      };
+      await expect(withLock(path, async () => {}, { named: true, onWait })).rejects.toThrow('it is taken');
+    },
+    { named: true },
+  );
 });

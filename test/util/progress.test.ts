@@ -26,6 +26,13 @@ describe('progress without a terminal', () => {
     ]);
   });
 
+  it('counts its rate from where it began', () => {
+    const progress = new Progress('cs.AI', { unit: 'papers', total: 3000, done: 2000, stream });
+    vi.advanceTimersByTime(50_000);
+    progress.update(2500);
+    expect(written).toEqual(['cs.AI: 2500/3000 papers, 10 papers/s, 50 s left\n']);
+  });
+
   it('of unknown length gives no time left, and bytes as MB', () => {
     const progress = new Progress('weights', { unit: 'bytes', stream });
     vi.advanceTimersByTime(30_000);

@@ -1,0 +1,80 @@
+import { createHash } from 'node:crypto';
+import { ArxivNativeError } from '../errors.js';
+import { hashFile } from '../util/files.js';
+import { show } from '../util/options.js';
+import type { StartingEncoder } from './plan.js';
+import { optionName } from './recipe.js';
+import type { TrainPlan } from './types.js';
+
+/** All that decides a run's weights on a CPU, by its name in messages. Equal identities give equal models. */
+export type Identity = Record<string, unknown>;
+
+/** The keys of a recipe that an option sets. */
+const OPTIONS = ['epochs', 'batchSize', 'learningRate', 'patience', 'classWeights'];
+
+const DATA = 'the data';
+const ENCODER = 'the encoder';
+
+/** @param microBatch as asked for: `auto`, or a number of papers */
+export async function identify(
+  plan: Omit<TrainPlan, 'parameters' | 'fingerprint'>,
+  encoder: StartingEncoder,
+  microBatch: number | 'auto',
+): Promise<Identity> {
+  const { description, encoder: _, ...recipe } = plan.recipe.resolved;
+  const { seed, device, precision, threads, deterministic, versions } = plan;
+  return {
+    ...named(recipe, key => (OPTIONS.includes(key) ? optionName(key) : `the recipe's "${key}"`)),
+    ...named({ microBatch, seed, device, precision, threads, deterministic }, optionName),
+    [DATA]: plan.data.fingerprint,
+    [ENCODER]: await contentHash(encoder),
+    'the version of arxiv-native': versions.package,
+    'the version of LibTorch': versions.libtorch,
+  };
+}
+
+function named(values: object, name: (key: string) => string): Identity {
+  return Object.fromEntries(Object.entries(values).map(([key, value]) => [name(key), value]));
+}
+
+/** SHA-256, equal for equal identities. */
+export function fingerprint(identity: Identity): string {
+  return createHash('sha256').update(canonical(identity)).digest('hex');
+}
+
+/**
+ * Refuses to go on with a run as another than it was begun as.
+ *
+ * @param folder where the run lies
+ * @throws BAD_OPTION that names each difference
+ */
+export function requireSame(begun: Identity, now: Identity, folder: string): void {
+  const names = [...new Set([...Object.keys(begun), ...Object.keys(now)])];
+  const different = names.filter(name => canonical(begun[name]) !== canonical(now[name]));
+  if (different.length === 0) return;
+  const differences = different.map(name => {
+    if (name === DATA) return `${DATA} were others`;
+    if (name === ENCODER) return `${ENCODER} was another`;
+    return `${name} was ${show(begun[name])}, is now ${show(now[name])}`;
+  });
+  throw new ArxivNativeError('BAD_OPTION', `${folder} holds another run: ${differences.join('; ')}`, {
+    remedy:
+      'To go on with it, give what it was begun with. To discard it and begin anew, use --force without --resume.',
+  });
+}
+
+/** JSON whose keys are in order, so that equal values have equal texts. */
+function canonical(value: unknown): string {
+  const ordered = (_: string, each: unknown) =>
+    each !== null && typeof each === 'object' && !Array.isArray(each)
+      ? Object.fromEntries(Object.entries(each).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : each;
+  return JSON.stringify(value, ordered) ?? '';
+}
+
+/** Of what the encoder is, not of where: a folder may have been moved, or its weights replaced. */
+async function contentHash({ shape, tokenizer, tensors }: StartingEncoder): Promise<string> {
+  const hash = createHash('sha256').update(canonical([shape, tokenizer.toJSON()]));
+  for (const file of new Set(tensors.map(tensor => tensor.file))) hash.update(await hashFile(file));
+  return hash.digest('hex');
+}
