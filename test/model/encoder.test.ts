@@ -8,7 +8,7 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -17,6 +17,8 @@ import { encoderTensors } from '../../src/model/families.js';
 import { described, expectedIn, fixture } from './weights.js';
 
 const MINILM = fileURLToPath(new URL('../../../shared/models/minilm-l6', import.meta.url));
+/** Where ../shared/models/get-mpnet-base puts it. */
+const MPNET = join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'arxiv-native-models/mpnet-base');
 
 let folder: string;
 
@@ -252,4 +254,23 @@ describe('openEncoder', () => {
       }
     },
   );
+
+  it.skipIf(!existsSync(MPNET))('opens a real MPNet (skipped where it was not fetched)', async () => {
+    const { shape, tensors, tokenizer } = await openEncoder(MPNET);
+    expect(shape).toMatchObject({
+      vocabSize: 30527,
+      hiddenSize: 768,
+      layers: 12,
+      typeVocabSize: 0,
+      layerNormEps: 1e-5,
+      positionOffset: 2,
+      padTokenId: 1,
+      relativeAttentionBuckets: 32,
+    });
+    expect(tensors).toHaveLength(5 + 12 * 16);
+    // "a" and "b" as its tokenizer in Python has them; a mask takes the space before it.
+    expect(tokenizer.encodeJoined('a', 'b', 16)).toEqual([0, 1041, 2, 2, 1042, 2]);
+    expect(tokenizer.encode('x  <mask> y', 16)).toEqual([0, 1064, 30526, 1065, 2]);
+    expect(tokenizer.encode('a <PAD> b', 16)).toEqual([0, 1041, 1030, 11691, 1032, 1042, 2]);
+  });
 });
