@@ -19,8 +19,8 @@ struct EncoderShape {
   int64_t vocab_size, hidden_size, layers, attention_heads, intermediate_size, max_positions, type_vocab_size;
   double layer_norm_eps;
   std::string activation;
-  double hidden_dropout, attention_dropout, initializer_range;
-  int64_t position_offset, pad_token_id;
+  double hidden_dropout, attention_output_dropout, attention_dropout, initializer_range;
+  int64_t position_offset, pad_token_id, relative_attention_buckets;
 };
 
 struct HeadShape {

@@ -1,6 +1,9 @@
 #include "encoder.h"
 
+#include <limits>
+
 #include "attention.h"
+#include "relative_positions.h"
 
 namespace arxiv {
 
@@ -27,16 +30,22 @@ Encoder::Encoder(const EncoderShape& shape, int64_t frozen_layers, bool freeze_e
     return &parameters.add(
         {std::move(names), std::move(sizes), group, trainable, std::move(initializer), true});
   };
-  auto embedding = [&](const std::string& name, int64_t rows) {
-    return add({"embeddings." + name + ".weight"}, {rows, hidden}, normal(shape.initializer_range));
+  auto embedding = [&](const std::string& name, int64_t rows, int64_t padding = -1) {
+    return add({"embeddings." + name + ".weight"}, {rows, hidden}, normal(shape.initializer_range, padding));
   };
-  words_ = embedding("word_embeddings", shape.vocab_size);
-  positions_ = embedding("position_embeddings", shape.max_positions);
+  words_ = embedding("word_embeddings", shape.vocab_size, shape.pad_token_id);
+  positions_ = embedding("position_embeddings", shape.max_positions, shape.position_offset - 1);
   if (shape.type_vocab_size > 0) types_ = embedding("token_type_embeddings", shape.type_vocab_size);
   embedding_norm_ = {add({"embeddings.LayerNorm.weight"}, {hidden}, constant(1)),
                      add({"embeddings.LayerNorm.bias"}, {hidden}, constant(0)), shape.layer_norm_eps};
 
   group = ParameterGroup::kEncoder;
+  if (shape.relative_attention_buckets > 0) {
+    // Every layer reads it, so it is frozen with what comes before the first of them.
+    relative_positions_ =
+        add({"encoder.relative_attention_bias.weight"},
+            {shape.relative_attention_buckets, shape.attention_heads}, normal(shape.initializer_range));
+  }
   for (int64_t n = 0; n < shape.layers; n++) {
     trainable = n >= frozen_layers;
     std::string prefix = "encoder.layer." + std::to_string(n) + ".";
@@ -68,13 +77,33 @@ Encoder::Encoder(const EncoderShape& shape, int64_t frozen_layers, bool freeze_e
 }
 
 at::Tensor Encoder::embed(const Pack& pack, Pass& pass) const {
-  at::Tensor x = at::embedding(words_->value, pack.ids) + at::embedding(positions_->value, pack.positions);
+  // The padding token's rows learn nothing, should a text name it.
+  at::Tensor x = at::embedding(words_->value, pack.ids, shape_.pad_token_id) +
+                 at::embedding(positions_->value, pack.positions, shape_.position_offset - 1);
   if (types_) x = x + types_->value[0];
   return dropout(embedding_norm_(x), shape_.hidden_dropout, pass).to(compute_);
 }
 
+// For each group what `attend` wants: the same for all layers.
+std::vector<at::Tensor> Encoder::attention_masks(const Pack& pack) const {
+  std::vector<at::Tensor> masks;
+  if (!relative_positions_) {
+    for (const auto& group : pack.groups) masks.push_back(group.keys);
+    return masks;
+  }
+  // The first group is the longest; the others see a corner of its bias.
+  at::Tensor bias = relative_position_bias(relative_positions_->value, pack.groups[0].length).to(compute_);
+  for (const auto& group : pack.groups) {
+    at::Tensor mask = bias.narrow(2, 0, group.length).narrow(3, 0, group.length);
+    if (group.keys.defined())
+      mask = mask.masked_fill(group.keys.logical_not(), -std::numeric_limits<float>::infinity());
+    masks.push_back(mask);
+  }
+  return masks;
+}
+
 at::Tensor Encoder::self_attention(const Layer& layer, const at::Tensor& x, const Pack& pack,
-                                   Pass& pass) const {
+                                   const std::vector<at::Tensor>& masks, Pass& pass) const {
   std::vector<int64_t> tokens;
   for (const auto& group : pack.groups) tokens.push_back(group.tokens);
   std::vector<at::Tensor> chunks = layer.query_key_value(x).split_with_sizes(tokens), contexts;
@@ -86,24 +115,26 @@ at::Tensor Encoder::self_attention(const Layer& layer, const at::Tensor& x, cons
     at::Tensor qkv = rectangle.view({group.sequences, group.length, 3, shape_.attention_heads, -1})
                          .permute({2, 0, 3, 1, 4});
     at::Tensor context =
-        attend(qkv[0], qkv[1], qkv[2], group.keys, shape_.attention_dropout, pass).view({rows, -1});
+        attend(qkv[0], qkv[1], qkv[2], masks[g], shape_.attention_dropout, pass).view({rows, -1});
     contexts.push_back(group.rows.defined() ? take_rows(context, group.rows) : context);
   }
   return contexts.size() == 1 ? contexts[0] : at::cat(contexts);
 }
 
-at::Tensor Encoder::run_layer(const Layer& layer, const at::Tensor& x, const Pack& pack, Pass& pass) const {
-  at::Tensor attended = layer.attention_output(self_attention(layer, x, pack, pass));
-  at::Tensor h = layer.attention_norm(dropout(attended, shape_.hidden_dropout, pass, x));
+at::Tensor Encoder::run_layer(const Layer& layer, const at::Tensor& x, const Pack& pack,
+                              const std::vector<at::Tensor>& masks, Pass& pass) const {
+  at::Tensor attended = layer.attention_output(self_attention(layer, x, pack, masks, pass));
+  at::Tensor h = layer.attention_norm(dropout(attended, shape_.attention_output_dropout, pass, x));
   at::Tensor wide = activate(layer.intermediate(h), shape_.activation);
   return layer.output_norm(dropout(layer.output(wide), shape_.hidden_dropout, pass, h));
 }
 
 at::Tensor Encoder::operator()(const Pack& pack, Pass& pass) const {
   at::Tensor x = embed(pack, pass);
+  std::vector<at::Tensor> masks = attention_masks(pack);
   for (const auto& layer : layers_) {
     pass.check();
-    x = run_layer(layer, x, pack, pass);
+    x = run_layer(layer, x, pack, masks, pass);
     if (x.requires_grad()) {
       x.register_hook([&pass](const at::Tensor&) { pass.check(); });
     }

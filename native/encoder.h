@@ -1,4 +1,4 @@
-// BERT's encoder (Devlin et al., 2019) over packed tokens.
+// BERT's encoder (Devlin et al., 2019) and its cousins', over packed tokens.
 #pragma once
 
 #include <vector>
@@ -38,12 +38,15 @@ class Encoder {
   };
 
   at::Tensor embed(const Pack& pack, Pass& pass) const;
-  at::Tensor self_attention(const Layer& layer, const at::Tensor& x, const Pack& pack, Pass& pass) const;
-  at::Tensor run_layer(const Layer& layer, const at::Tensor& x, const Pack& pack, Pass& pass) const;
+  std::vector<at::Tensor> attention_masks(const Pack& pack) const;
+  at::Tensor self_attention(const Layer& layer, const at::Tensor& x, const Pack& pack,
+                            const std::vector<at::Tensor>& masks, Pass& pass) const;
+  at::Tensor run_layer(const Layer& layer, const at::Tensor& x, const Pack& pack,
+                       const std::vector<at::Tensor>& masks, Pass& pass) const;
 
   EncoderShape shape_;
   at::ScalarType compute_;
-  Parameter *words_, *positions_, *types_ = nullptr;
+  Parameter *words_, *positions_, *types_ = nullptr, *relative_positions_ = nullptr;
   LayerNorm embedding_norm_;
   std::vector<Layer> layers_;
 };

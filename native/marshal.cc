@@ -97,11 +97,22 @@ class Fields {
 
 EncoderShape to_encoder(Napi::Value value) {
   Fields f(value, "encoder");
-  return {f.integer("vocabSize"),      f.integer("hiddenSize"),       f.integer("layers"),
-          f.integer("attentionHeads"), f.integer("intermediateSize"), f.integer("maxPositions"),
-          f.integer("typeVocabSize"),  f.number("layerNormEps"),      f.string("activation"),
-          f.number("hiddenDropout"),   f.number("attentionDropout"),  f.number("initializerRange"),
-          f.integer("positionOffset"), f.integer("padTokenId")};
+  return {f.integer("vocabSize"),
+          f.integer("hiddenSize"),
+          f.integer("layers"),
+          f.integer("attentionHeads"),
+          f.integer("intermediateSize"),
+          f.integer("maxPositions"),
+          f.integer("typeVocabSize"),
+          f.number("layerNormEps"),
+          f.string("activation"),
+          f.number("hiddenDropout"),
+          f.number("attentionOutputDropout"),
+          f.number("attentionDropout"),
+          f.number("initializerRange"),
+          f.integer("positionOffset"),
+          f.integer("padTokenId"),
+          f.integer("relativeAttentionBuckets")};
 }
 
 HeadShape to_head(Napi::Value value) {

@@ -110,7 +110,13 @@ Pack pack(const PackedBatch& batch, int64_t first, int64_t count, const EncoderS
     pack.lengths[s] = n;
     const int32_t* tokens = batch.ids.data() + batch.offsets[first + s];
     ids.insert(ids.end(), tokens, tokens + n);
-    for (int64_t i = 0; i < n; i++) positions.push_back(encoder.position_offset + i);
+    int64_t position = encoder.position_offset;
+    for (int64_t i = 0; i < n; i++) {
+      // Where positions start after the padding token's, one that a text names itself takes that and is not
+      // counted.
+      bool padding = encoder.position_offset > 0 && tokens[i] == encoder.pad_token_id;
+      positions.push_back(padding ? encoder.position_offset - 1 : position++);
+    }
     members.push_back(n);
     bool last = k + 1 == order.size();
     if (last || (length(order[k + 1]) + kBucket - 1) / kBucket != (n + kBucket - 1) / kBucket) {

@@ -9,8 +9,11 @@
 
 namespace arxiv {
 
-Initializer normal(double deviation) {
-  return [=](at::Tensor& t, at::Generator& g) { t.normal_(0, deviation, g); };
+Initializer normal(double deviation, int64_t zero_row) {
+  return [=](at::Tensor& t, at::Generator& g) {
+    t.normal_(0, deviation, g);
+    if (zero_row >= 0) t[zero_row].zero_();
+  };
 }
 
 Initializer uniform(double bound) {

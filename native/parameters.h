@@ -15,7 +15,8 @@
 namespace arxiv {
 
 using Initializer = std::function<void(at::Tensor&, at::Generator&)>;
-Initializer normal(double deviation);
+// `zero_row` of the first axis is left at 0; -1 for none.
+Initializer normal(double deviation, int64_t zero_row = -1);
 Initializer uniform(double bound);
 Initializer constant(double value);
 

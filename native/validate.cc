@@ -40,11 +40,17 @@ void validate(const EncoderShape& encoder) {
   size(encoder.max_positions, "encoder.maxPositions");
   require(encoder.position_offset >= 0 && encoder.position_offset < encoder.max_positions,
           "encoder.positionOffset", "a number from 0 to below maxPositions");
+  require(encoder.pad_token_id >= 0 && encoder.pad_token_id < encoder.vocab_size, "encoder.padTokenId",
+          "a number from 0 to below vocabSize");
+  int64_t buckets = encoder.relative_attention_buckets;
+  require(buckets == 0 || (buckets >= 4 && buckets <= 256 && buckets % 4 == 0),
+          "encoder.relativeAttentionBuckets", "0, or a multiple of 4 up to 256,");
   require(encoder.type_vocab_size >= 0, "encoder.typeVocabSize", "a number of 0 or above");
   not_negative(encoder.layer_norm_eps, "encoder.layerNormEps");
   not_negative(encoder.initializer_range, "encoder.initializerRange");
   one_of(encoder.activation, "encoder.activation", {"gelu", "gelu_tanh", "relu"});
   probability(encoder.hidden_dropout, "encoder.hiddenDropout");
+  probability(encoder.attention_output_dropout, "encoder.attentionOutputDropout");
   probability(encoder.attention_dropout, "encoder.attentionDropout");
 }
 

@@ -21,13 +21,19 @@ export interface EncoderShape {
   typeVocabSize: number;
   layerNormEps: number;
   activation: 'gelu' | 'gelu_tanh' | 'relu';
+  /** After the embeddings and after the feed-forward part of each layer. */
   hiddenDropout: number;
+  /** After the attention of each layer: 0 for DistilBERT, `hiddenDropout` for the others. */
+  attentionOutputDropout: number;
+  /** Of the attention's weights. */
   attentionDropout: number;
   /** Standard deviation of the normal distribution that new weights are drawn from. */
   initializerRange: number;
   /** The position id of a sequence's first token: 0 for BERT, padding_idx + 1 for RoBERTa and MPNet. */
   positionOffset: number;
   padTokenId: number;
+  /** Rows of MPNet's table of relative positions, which all layers add to their attention's scores; 0 for none. */
+  relativeAttentionBuckets: number;
 }
 
 export interface HeadShape {
@@ -49,6 +55,7 @@ export interface HeadShape {
 /** How a model is trained. Absent for a model that only predicts. */
 export interface TrainingShape {
   frozenLayers: number;
+  /** MPNet's table of relative positions too: every layer reads it. */
   freezeEmbeddings: boolean;
   /** What the first optimiser group holds: the whole encoder, or only its layers (embeddings then train with the head). */
   grouping: 'encoder' | 'layers';

@@ -65,6 +65,7 @@ class Fields {
 
   shape(): EncoderShape {
     this.refuseOtherArchitectures();
+    const hiddenDropout = this.probability('hidden_dropout_prob');
     const padTokenId = this.count('pad_token_id', LARGEST.vocabulary, 0);
     const shape: EncoderShape = {
       vocabSize: this.count('vocab_size', LARGEST.vocabulary),
@@ -76,11 +77,13 @@ class Fields {
       typeVocabSize: this.count('type_vocab_size', LARGEST.width, 0),
       layerNormEps: this.number('layer_norm_eps', value => value > 0 && value < 1, 'a small number above 0'),
       activation: this.activation(),
-      hiddenDropout: this.probability('hidden_dropout_prob'),
+      hiddenDropout,
+      attentionOutputDropout: this.family.dropsAttentionOutput ? hiddenDropout : 0,
       attentionDropout: this.probability('attention_probs_dropout_prob'),
       initializerRange: this.number('initializer_range', value => value >= 0, 'a number of at least 0'),
       positionOffset: this.family.positionOffset(padTokenId),
       padTokenId,
+      relativeAttentionBuckets: this.family.relativeAttentionBuckets,
     };
     if (shape.hiddenSize % shape.attentionHeads !== 0) {
       throw this.wrong('num_attention_heads', `a divisor of the hidden size ${shape.hiddenSize}`);
@@ -107,7 +110,8 @@ class Fields {
   }
 
   private value(field: ConfigField): unknown {
-    return this.config[this.name(field)] ?? this.family.defaults[field] ?? BERT_DEFAULTS[field];
+    const { fixed, defaults } = this.family;
+    return fixed[field] ?? this.config[this.name(field)] ?? defaults[field] ?? BERT_DEFAULTS[field];
   }
 
   private count(field: ConfigField, most: number, least = 1): number {

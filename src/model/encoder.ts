@@ -59,8 +59,8 @@ export async function openEncoderDescription(
 }
 
 /**
- * Only the tokenizer of an encoder: no weights are fetched. A folder needs tokenizer.json or vocab.txt and nothing else,
- * so that of a saved model will do.
+ * Only the tokenizer of an encoder: no weights are fetched. A folder needs no more than Tokenizer.open does, so that of a
+ * saved model will do.
  *
  * @throws ArxivNativeError as openEncoder does
  */

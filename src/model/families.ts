@@ -24,22 +24,31 @@ export interface Family {
   fields: Partial<Record<ConfigField, string>>;
   /** What its Python class supplies where config.json is silent, if that is not what BERT's does. */
   defaults: Partial<Record<ConfigField, number>>;
+  /** What its Python class decides itself, whatever config.json says. */
+  fixed: Partial<Record<ConfigField, number>>;
   /** Stored name → BERT's name, applied in order. */
   renamings: readonly (readonly [RegExp, string])[];
   /** The position id of a sequence's first token. */
   positionOffset(padTokenId: number): number;
+  /** Whether dropout follows the attention of each layer. */
+  dropsAttentionOutput: boolean;
+  /** Rows of the table of relative positions: its Python class uses so many, whatever config.json says. */
+  relativeAttentionBuckets: number;
 }
 
 const BERT: Family = {
   prefix: 'bert.',
   fields: {},
   defaults: {},
+  fixed: {},
   // As TensorFlow named them, and the first BERTs for PyTorch after it.
   renamings: [
     [/\.LayerNorm\.gamma$/, '.LayerNorm.weight'],
     [/\.LayerNorm\.beta$/, '.LayerNorm.bias'],
   ],
   positionOffset: () => 0,
+  dropsAttentionOutput: true,
+  relativeAttentionBuckets: 0,
 };
 
 /** The families by config.json's `model_type`. */
@@ -63,7 +72,7 @@ export const FAMILIES: Readonly<Record<string, Family>> = {
       hidden_dropout_prob: 'dropout',
       attention_probs_dropout_prob: 'attention_dropout',
     },
-    defaults: { type_vocab_size: 0 },
+    fixed: { type_vocab_size: 0, layer_norm_eps: 1e-12 },
     renamings: [
       [/^transformer\./, 'encoder.'],
       [/\.attention\.q_lin\./, '.attention.self.query.'],
@@ -75,6 +84,21 @@ export const FAMILIES: Readonly<Record<string, Family>> = {
       [/\.ffn\.lin2\./, '.output.dense.'],
       [/\.output_layer_norm\./, '.output.LayerNorm.'],
     ],
+    dropsAttentionOutput: false,
+  },
+  mpnet: {
+    ...BERT,
+    prefix: 'mpnet.',
+    fixed: { type_vocab_size: 0, pad_token_id: 1 },
+    renamings: [
+      [/\.attention\.attn\.q\./, '.attention.self.query.'],
+      [/\.attention\.attn\.k\./, '.attention.self.key.'],
+      [/\.attention\.attn\.v\./, '.attention.self.value.'],
+      [/\.attention\.attn\.o\./, '.attention.output.dense.'],
+      [/\.attention\.LayerNorm\./, '.attention.output.LayerNorm.'],
+    ],
+    positionOffset: padTokenId => padTokenId + 1,
+    relativeAttentionBuckets: 32,
   },
 };
 
@@ -94,6 +118,12 @@ export function encoderTensors(shape: EncoderShape): Map<string, number[]> {
     tensors.set('embeddings.token_type_embeddings.weight', [shape.typeVocabSize, hidden]);
   }
   norm('embeddings.LayerNorm');
+  if (shape.relativeAttentionBuckets > 0) {
+    tensors.set('encoder.relative_attention_bias.weight', [
+      shape.relativeAttentionBuckets,
+      shape.attentionHeads,
+    ]);
+  }
   for (let i = 0; i < shape.layers; i++) {
     const layer = `encoder.layer.${i}`;
     for (const part of ['query', 'key', 'value']) linear(`${layer}.attention.self.${part}`, hidden, hidden);

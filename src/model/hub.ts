@@ -24,8 +24,8 @@ export const WEIGHT_FILES = [
   'pytorch_model.bin',
   'pytorch_model.bin.index.json',
 ];
-/** One of these must be there: the tokenizer, or the vocabulary of one. */
-const TOKENIZER_FILES = ['tokenizer.json', 'vocab.txt'];
+/** One of these must be there: the tokenizer, or the vocabulary of one; with vocab.json its merges.txt too. */
+const TOKENIZER_FILES = ['tokenizer.json', 'vocab.txt', 'vocab.json'];
 
 const MOST_REDIRECTS = 5;
 
@@ -65,7 +65,8 @@ export async function fetchEncoder(id: string, options: HubOptions = {}): Promis
     offline: settings.offline || options.offline === true,
   });
   await model.fetchRequired('config.json');
-  await model.fetchOneOf(TOKENIZER_FILES, 'tokenizer');
+  const tokenizer = await model.fetchOneOf(TOKENIZER_FILES, 'tokenizer');
+  if (tokenizer === 'vocab.json') await model.fetchRequired('merges.txt');
   await model.fetch('tokenizer_config.json');
   return { folder: model.folder(), revision: model.commit!, fetchWeights: () => fetchWeights(model) };
 }

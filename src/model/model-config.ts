@@ -38,10 +38,12 @@ const SCHEMA = {
         layerNormEps: { type: 'number', exclusiveMinimum: 0 },
         activation: { enum: ['gelu', 'gelu_tanh', 'relu'] },
         hiddenDropout: share,
+        attentionOutputDropout: { ...share, default: 0 },
         attentionDropout: share,
         initializerRange: { type: 'number', minimum: 0 },
         positionOffset: upTo(LARGEST.positions, 0),
         padTokenId: upTo(LARGEST.vocabulary, 0),
+        relativeAttentionBuckets: { ...upTo(256, 0), multipleOf: 4, default: 0 },
       }),
     },
     head: {
@@ -68,7 +70,7 @@ const SCHEMA = {
 let validate: ValidateFunction<ModelConfig> | undefined;
 
 /**
- * Checks what was read from a config.json, by itself.
+ * Checks what was read from a config.json, by itself, and adds what folders of earlier versions lack.
  *
  * @throws ArxivNativeError BAD_MODEL that names the file and the key
  */
@@ -83,7 +85,7 @@ export function checkModelConfig(config: unknown, file: string): ModelConfig {
       },
     );
   }
-  validate ??= new Ajv().compile<ModelConfig>(SCHEMA);
+  validate ??= new Ajv({ useDefaults: true }).compile<ModelConfig>(SCHEMA);
   if (!validate(config)) {
     const error = validate.errors![0]!;
     const key = error.instancePath.slice(1).replaceAll('/', '.') || 'the content';
@@ -101,6 +103,8 @@ function contradiction(file: string, what: string): ArxivNativeError {
   });
 }
 
+/** All of these and no others; those with a default may be absent. */
 function exactly(properties: Record<string, object>): object {
-  return { properties, required: Object.keys(properties), additionalProperties: false };
+  const required = Object.keys(properties).filter(key => !('default' in properties[key]!));
+  return { properties, required, additionalProperties: false };
 }

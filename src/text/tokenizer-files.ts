@@ -4,6 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ArxivNativeError } from '../errors.js';
 import { readJsonObject } from '../util/json.js';
+import { byteLevelFiles, wordPieceFiles } from './bare-vocabulary.js';
 
 export interface AddedToken {
   id: number;
@@ -21,10 +22,16 @@ export interface TokenizerJson {
   padding: null;
   added_tokens: AddedToken[];
   normalizer: { type: string; [key: string]: unknown } | null;
-  pre_tokenizer: object | null;
+  pre_tokenizer: { type: string; [key: string]: unknown } | null;
   post_processor: object | null;
   decoder: object | null;
-  model: { type: string; vocab: Record<string, number>; unk_token: string; [key: string]: unknown };
+  model: {
+    type: 'WordPiece' | 'BPE';
+    vocab: Record<string, number>;
+    /** BPE on bytes has none. */
+    unk_token: string | null;
+    [key: string]: unknown;
+  };
 }
 
 /** The contents of tokenizer.json and tokenizer_config.json. */
@@ -34,107 +41,40 @@ export interface TokenizerFiles {
 }
 
 /**
- * Reads tokenizer.json or, where there is none, vocab.txt, with tokenizer_config.json beside it if it is there.
- * Truncation and padding of its own are dropped; do_lower_case, strip_accents and tokenize_chinese_chars of
- * tokenizer_config.json count more than tokenizer.json, as in transformers. A bare vocab.txt is lower-cased
- * unless do_lower_case says otherwise.
+ * Reads tokenizer.json or, where there is none, vocab.txt (BERT, MPNet), or vocab.json and merges.txt (RoBERTa), with
+ * tokenizer_config.json beside it if it is there. Truncation and padding of its own are dropped; do_lower_case,
+ * strip_accents, tokenize_chinese_chars and add_prefix_space of tokenizer_config.json count more than tokenizer.json,
+ * as in transformers. A bare vocab.txt is lower-cased unless do_lower_case says otherwise.
  * @throws BAD_MODEL naming the file
  */
 export async function readTokenizerFiles(folder: string): Promise<TokenizerFiles> {
-  const configFile = join(folder, 'tokenizer_config.json');
-  const config = existsSync(configFile) ? await readObject(configFile) : {};
-  const file = join(folder, 'tokenizer.json');
-  if (existsSync(file)) return { tokenizer: checkTokenizer(await readObject(file), config, file), config };
-  const vocabFile = join(folder, 'vocab.txt');
-  if (existsSync(vocabFile)) return bertFiles(await readVocabulary(vocabFile), config, vocabFile);
-  throw new ArxivNativeError('BAD_MODEL', `${folder}: no tokenizer.json and no vocab.txt`, {
+  const at = (name: string) => join(folder, name);
+  const optional = async (name: string) => (existsSync(at(name)) ? await readObject(at(name)) : {});
+  const config = await optional('tokenizer_config.json');
+  if (existsSync(at('tokenizer.json'))) {
+    const file = at('tokenizer.json');
+    return { tokenizer: checkTokenizer(await readObject(file), config, file), config };
+  }
+  if (existsSync(at('vocab.txt'))) {
+    const { model_type } = await optional('config.json');
+    const style = isMpnet(config.tokenizer_class ?? model_type) ? 'mpnet' : 'bert';
+    return wordPieceFiles(await readVocabulary(at('vocab.txt')), config, at('vocab.txt'), style);
+  }
+  if (existsSync(at('vocab.json')) && existsSync(at('merges.txt'))) {
+    const file = at('vocab.json');
+    const vocab = checkVocabulary(await readObject(file), file);
+    return byteLevelFiles(vocab, await readMerges(at('merges.txt'), vocab), config, file);
+  }
+  throw new ArxivNativeError('BAD_MODEL', `${folder}: ${NO_TOKENIZER}`, {
     remedy: 'The folder of an encoder must hold one of them, as it does on the Hub.',
   });
 }
 
-/**
- * A BERT tokenizer around a vocabulary: id i is `vocabulary[i]`.
- * @throws BAD_MODEL naming `origin` if a special token is missing
- */
-export function bertFiles(
-  vocabulary: string[],
-  config: Record<string, unknown>,
-  origin: string,
-): TokenizerFiles {
-  const vocab = Object.fromEntries(vocabulary.map((token, id) => [token, id]));
-  const special = (name: string) => {
-    const content = tokenName(config, name);
-    if (!Object.hasOwn(vocab, content)) {
-      throw new ArxivNativeError('BAD_MODEL', `${origin}: no ${content}, the ${name.replace('_', ' ')}`);
-    }
-    return content;
-  };
-  const [pad, unk, cls, sep] = ['pad_token', 'unk_token', 'cls_token', 'sep_token'].map(special) as [
-    string,
-    string,
-    string,
-    string,
-  ];
-  const mask = tokenName(config, 'mask_token');
-  const added = [pad, unk, cls, sep, ...(Object.hasOwn(vocab, mask) ? [mask] : [])]
-    .map(content => ({ id: vocab[content]!, content, ...PLAIN_SPECIAL }))
-    .sort((a, b) => a.id - b.id);
-  const before = { SpecialToken: { id: cls, type_id: 0 } };
-  const after = (type_id: number) => ({ SpecialToken: { id: sep, type_id } });
-  const sequence = (id: string, type_id: number) => ({ Sequence: { id, type_id } });
-  const lowercase = config.do_lower_case !== false;
-  return {
-    tokenizer: {
-      truncation: null,
-      padding: null,
-      added_tokens: added,
-      normalizer: {
-        type: 'BertNormalizer',
-        clean_text: true,
-        handle_chinese_chars: config.tokenize_chinese_chars !== false,
-        strip_accents: config.strip_accents ?? null,
-        lowercase,
-      },
-      pre_tokenizer: { type: 'BertPreTokenizer' },
-      post_processor: {
-        type: 'TemplateProcessing',
-        single: [before, sequence('A', 0), after(0)],
-        pair: [before, sequence('A', 0), after(0), sequence('B', 1), after(1)],
-        special_tokens: Object.fromEntries(
-          [cls, sep].map(token => [token, { id: token, ids: [vocab[token]], tokens: [token] }]),
-        ),
-      },
-      decoder: { type: 'WordPiece', prefix: '##', cleanup: true },
-      model: {
-        type: 'WordPiece',
-        unk_token: unk,
-        continuing_subword_prefix: '##',
-        max_input_chars_per_word: 100,
-        vocab,
-      },
-    },
-    config: {
-      tokenizer_class: 'BertTokenizer',
-      model_max_length: 512,
-      pad_token: pad,
-      unk_token: unk,
-      cls_token: cls,
-      sep_token: sep,
-      mask_token: mask,
-      ...config,
-      do_lower_case: lowercase,
-    },
-  };
-}
+const NO_TOKENIZER = 'no tokenizer.json, no vocab.txt, and no vocab.json with merges.txt';
 
-const PLAIN_SPECIAL = { special: true, single_word: false, lstrip: false, rstrip: false, normalized: false };
-
-/** A special token by its key in tokenizer_config.json, where it stands as text or as an object with `content`. */
-export function tokenName(config: Record<string, unknown>, key: string): string {
-  const value = config[key];
-  if (typeof value === 'string') return value;
-  const content = (value as { content?: unknown } | null | undefined)?.content;
-  return typeof content === 'string' ? content : `[${key.replace('_token', '').toUpperCase()}]`;
+/** By the name of its class, MPNetTokenizer or MPNetTokenizerFast, or of its family. */
+function isMpnet(name: unknown): boolean {
+  return typeof name === 'string' && /^mpnet/i.test(name);
 }
 
 function checkTokenizer(
@@ -147,19 +87,31 @@ function checkTokenizer(
   if (model === null || typeof model !== 'object') throw fail('no "model"');
   // Files of the first versions name no type.
   const type = model.type ?? ('continuing_subword_prefix' in model ? 'WordPiece' : undefined);
-  if (type !== 'WordPiece') throw fail(`tokenizers of type ${type} are not supported; expected WordPiece`);
+  if (type !== 'WordPiece' && type !== 'BPE') {
+    throw fail(`tokenizers of type ${type} are not supported; expected WordPiece or byte-level BPE`);
+  }
   if (model.vocab === null || typeof model.vocab !== 'object' || Array.isArray(model.vocab)) {
     throw fail('"model" has no "vocab"');
   }
-  const badId = Object.entries(model.vocab).find(([, id]) => !Number.isInteger(id) || id < 0);
-  if (badId) throw fail(`the id of ${JSON.stringify(badId[0])} is ${JSON.stringify(badId[1])}`);
-  if (typeof model.unk_token !== 'string' || !Object.hasOwn(model.vocab, model.unk_token)) {
+  checkVocabulary(model.vocab, file);
+  const unknown = model.unk_token ?? null;
+  const needsUnknown = type === 'WordPiece' || unknown !== null;
+  if (needsUnknown && (typeof unknown !== 'string' || !Object.hasOwn(model.vocab, unknown))) {
     throw fail(`the unknown token ${JSON.stringify(model.unk_token)} is not in the vocabulary`);
   }
   const added = (value.added_tokens ?? []) as AddedToken[];
   const badToken = added.find(token => !Number.isInteger(token?.id) || !token.content || token.single_word);
   if (badToken) throw fail(`the added token ${JSON.stringify(badToken)} is not supported`);
 
+  let preTokenizer = (value.pre_tokenizer ?? null) as TokenizerJson['pre_tokenizer'];
+  if (type === 'BPE') {
+    if (preTokenizer?.type !== 'ByteLevel' || preTokenizer.use_regex === false) {
+      throw fail('BPE that is not byte-level is not supported');
+    }
+    if (!Array.isArray(model.merges)) throw fail('"model" has no "merges"');
+    const { add_prefix_space } = config;
+    if (typeof add_prefix_space === 'boolean') preTokenizer = { ...preTokenizer, add_prefix_space };
+  }
   let normalizer = (value.normalizer ?? null) as TokenizerJson['normalizer'];
   if (normalizer?.type === 'BertNormalizer') {
     const { do_lower_case, strip_accents, tokenize_chinese_chars } = config;
@@ -176,11 +128,33 @@ function checkTokenizer(
     padding: null,
     added_tokens: added,
     normalizer,
-    pre_tokenizer: (value.pre_tokenizer ?? null) as object | null,
+    pre_tokenizer: preTokenizer,
     post_processor: (value.post_processor ?? null) as object | null,
     decoder: (value.decoder ?? null) as object | null,
-    model: { ...model, type },
+    model: { ...model, type, unk_token: unknown },
   };
+}
+
+function checkVocabulary(vocab: Record<string, unknown>, file: string): Record<string, number> {
+  const bad = Object.entries(vocab).find(([, id]) => !Number.isInteger(id) || (id as number) < 0);
+  if (!bad) return vocab as Record<string, number>;
+  const [token, id] = bad.map(part => JSON.stringify(part));
+  throw new ArxivNativeError('BAD_MODEL', `${file}: the id of ${token} is ${id}`);
+}
+
+/** A line each: two tokens of the vocabulary that are joined into a third, the most important first. */
+async function readMerges(file: string, vocab: Record<string, number>): Promise<string[]> {
+  const merges: string[] = [];
+  for (const [i, line] of (await readUtf8(file)).split(/\r?\n/).entries()) {
+    if (line === '' || line.startsWith('#version')) continue;
+    const parts = line.split(' ');
+    if (parts.length !== 2 || [...parts, parts.join('')].some(token => !Object.hasOwn(vocab, token))) {
+      const found = JSON.stringify(line.slice(0, 80));
+      throw new ArxivNativeError('BAD_MODEL', `${file}:${i + 1}: ${found} joins no two tokens of vocab.json`);
+    }
+    merges.push(line);
+  }
+  return merges;
 }
 
 async function readVocabulary(file: string): Promise<string[]> {

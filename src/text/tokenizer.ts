@@ -1,26 +1,28 @@
 import * as huggingface from '@huggingface/tokenizers';
 import { ArxivNativeError } from '../errors.js';
+import { BERT_TOKENS, ROBERTA_TOKENS, statedToken, wordPieceFiles } from './bare-vocabulary.js';
 import { type BertNormalizerConfig, bertNormalizer } from './bert-normalizer.js';
-import {
-  type AddedToken,
-  bertFiles,
-  readTokenizerFiles,
-  type TokenizerFiles,
-  tokenName,
-} from './tokenizer-files.js';
+import { byteLevelSpelling, byteLevelWords } from './byte-level.js';
+import { type AddedToken, readTokenizerFiles, type TokenizerFiles } from './tokenizer-files.js';
 import { trainWordPiece } from './train-wordpiece.js';
 
 /** What is used of the library, whose own types do not resolve in an ES module. */
 interface Library {
   normalizer: { normalize(text: string): string } | null;
   pre_tokenizer: { pre_tokenize(text: string): string[] } | null;
-  model: { encode(words: string[]): string[]; tokens_to_ids: Map<string, number>; unk_token_id: number };
-  encode(text: string): { tokens: string[] };
+  model: {
+    encode(words: string[]): string[];
+    tokens_to_ids: Map<string, number>;
+    unk_token_id: number | undefined;
+  };
+  post_processor: { post_process(first: string[], second: string[] | null): { tokens: string[] } } | null;
   token_to_id(token: string): number | undefined;
 }
 
 /** Characters read at a time, for each token that is wanted: about what a token of English takes. */
 const CHARACTERS_PER_TOKEN = 8;
+/** Where a text may be divided: neither half's words or tokens depend on the other. */
+const SINGLE_SPACE = /(?<=\S) (?=\S)/g;
 const CACHED_WORDS = 100_000;
 const LONGEST_CACHED_WORD = 64;
 
@@ -34,16 +36,18 @@ export class Tokenizer {
   /** Ids run from 0 to below this. */
   readonly vocabSize: number;
   readonly padTokenId: number;
-  /** The name of the token with `lastId`. */
-  private readonly separator: string;
   private readonly firstId: number;
+  /** Between the texts of a pair. */
+  private readonly separatorIds: number[];
   private readonly lastId: number;
   private readonly library: Library;
   private readonly normalize: (text: string) => string;
+  private readonly isByteLevel: boolean;
+  private readonly split: (normalized: string) => string[];
   private readonly addedRaw: AddedTokens;
   private readonly addedNormalized: AddedTokens;
   private readonly words = new Map<string, number[]>();
-  /** Whether a text may be cut at a space without changing its ids. */
+  /** Whether a text may be divided at a space without changing its ids. */
   private readonly divisible: boolean;
 
   private constructor(
@@ -63,6 +67,11 @@ export class Tokenizer {
       tokenizer.normalizer?.type === 'BertNormalizer'
         ? bertNormalizer(tokenizer.normalizer as BertNormalizerConfig)
         : text => library.normalizer?.normalize(text) ?? text;
+    const { pre_tokenizer: preTokenizer, model } = tokenizer;
+    this.isByteLevel = model.type === 'BPE';
+    this.split = this.isByteLevel
+      ? text => byteLevelWords(text, preTokenizer?.add_prefix_space === true)
+      : text => library.pre_tokenizer?.pre_tokenize(text) ?? [text];
     const onNormalized = (token: AddedToken) => token.normalized ?? !token.special;
     const added = tokenizer.added_tokens;
     this.addedRaw = new AddedTokens(added.filter(token => !onNormalized(token)));
@@ -76,22 +85,26 @@ export class Tokenizer {
       if (id === undefined) throw fail(`no ${token}, the ${role} token`);
       return id;
     };
-    const around = library.encode('').tokens;
+    const around = library.post_processor?.post_process([], null).tokens ?? [];
     const [first, last] = around;
     if (first === undefined || last === undefined || around.length > 2) {
       throw fail(`expected one token before a text and one after ([CLS] … [SEP]), found ${around.length}`);
     }
     this.firstId = require(first, 'first');
     this.lastId = require(last, 'separator');
-    this.separator = last;
-    this.padTokenId = require(tokenName(config, 'pad_token'), 'padding');
+    const pair = library.post_processor!.post_process(['A'], ['B']).tokens;
+    const between = pair.slice(pair.indexOf('A') + 1, pair.indexOf('B'));
+    this.separatorIds = (between.length > 0 ? between : [last]).map(token => require(token, 'separator'));
+    const { pad_token } = first === ROBERTA_TOKENS.cls_token ? ROBERTA_TOKENS : BERT_TOKENS;
+    this.padTokenId = require(statedToken(config, 'pad_token') ?? pad_token, 'padding');
     let largest = 0;
     for (const id of library.model.tokens_to_ids.values()) largest = Math.max(largest, id);
     this.vocabSize = largest + 1;
   }
 
   /**
-   * From a folder with tokenizer.json, or vocab.txt, and (if it is there) tokenizer_config.json.
+   * From a folder with tokenizer.json, or vocab.txt, or vocab.json and merges.txt, and (if it is there)
+   * tokenizer_config.json.
    * @throws BAD_MODEL naming the file: missing, broken, of an unsupported type, without its special tokens
    */
   static async open(folder: string): Promise<Tokenizer> {
@@ -103,15 +116,16 @@ export class Tokenizer {
    * `vocabSize` entries, or fewer where the texts have no more to merge.
    */
   static train(texts: Iterable<string>, vocabSize: number): Tokenizer {
-    const bare = new Tokenizer(bertFiles(SPECIAL_TOKENS, {}, 'training'), 'training');
+    const special = Object.values(BERT_TOKENS);
+    const bare = new Tokenizer(wordPieceFiles(special, {}, 'training'), 'training');
     const counts = new Map<string, number>();
     for (const text of texts) {
       for (const word of bare.split(bare.normalize(text))) {
         counts.set(word, (counts.get(word) ?? 0) + 1);
       }
     }
-    const vocabulary = [...SPECIAL_TOKENS, ...trainWordPiece(counts, vocabSize - SPECIAL_TOKENS.length)];
-    return new Tokenizer(bertFiles(vocabulary, {}, 'training'), 'training');
+    const vocabulary = [...special, ...trainWordPiece(counts, vocabSize - special.length)];
+    return new Tokenizer(wordPieceFiles(vocabulary, {}, 'training'), 'training');
   }
 
   /** `[CLS] text [SEP]`, the text cut so that there are at most `maxLength` ids (2 or more). */
@@ -128,9 +142,17 @@ export class Tokenizer {
     return ids;
   }
 
-  /** `[CLS] title [SEP] abstract [SEP]`, cut at the end so that there are at most `maxLength` ids (2 or more). */
+  /**
+   * `[CLS] title [SEP] abstract [SEP]`, or `<s> title </s></s> abstract </s>` where a pair is joined so, cut at the end
+   * so that there are at most `maxLength` ids (2 or more).
+   */
   encodeJoined(title: string, abstract: string, maxLength: number): number[] {
-    return this.encode(`${title} ${this.separator} ${abstract}`, maxLength);
+    const ids = this.encode(title, maxLength);
+    ids.pop();
+    ids.push(...this.separatorIds, ...this.encodeStart(abstract, maxLength));
+    if (ids.length >= maxLength) ids.length = maxLength - 1;
+    ids.push(this.lastId);
+    return ids;
   }
 
   /** What tokenizer.json and tokenizer_config.json of a saved model hold; `open` gives the same ids from them. */
@@ -144,8 +166,8 @@ export class Tokenizer {
   private encodeStart(text: string, limit: number): number[] {
     const ids: number[] = [];
     for (let start = 0; start < text.length && ids.length < limit; ) {
-      const space = this.divisible ? text.indexOf(' ', start + limit * CHARACTERS_PER_TOKEN) : -1;
-      const end = space < 0 ? text.length : space;
+      SINGLE_SPACE.lastIndex = start + limit * CHARACTERS_PER_TOKEN;
+      const end = (this.divisible && SINGLE_SPACE.exec(text)?.index) || text.length;
       this.encodePart(text.slice(start, end), ids);
       start = end;
     }
@@ -164,13 +186,21 @@ export class Tokenizer {
     });
   }
 
-  private split(normalized: string): string[] {
-    return this.library.pre_tokenizer?.pre_tokenize(normalized) ?? [normalized];
+  /** A byte that the vocabulary lacks is passed over, as in Rust. */
+  private bytesOf(word: string): string {
+    const { unk_token_id, tokens_to_ids } = this.library.model;
+    const spelling = byteLevelSpelling(word);
+    if (unk_token_id !== undefined) return spelling;
+    return Array.from(spelling)
+      .filter(byte => tokens_to_ids.has(byte))
+      .join('');
   }
 
   private encodeWord(word: string): number[] {
     const { model } = this.library;
-    const pieces = model.encode([word]).map(piece => model.tokens_to_ids.get(piece) ?? model.unk_token_id);
+    const pieces = model
+      .encode([this.isByteLevel ? this.bytesOf(word) : word])
+      .map(piece => model.tokens_to_ids.get(piece) ?? model.unk_token_id!);
     if (word.length <= LONGEST_CACHED_WORD) {
       if (this.words.size >= CACHED_WORDS) this.words.clear();
       // A copy: a slice would keep the whole text that it came from in memory.
@@ -180,33 +210,39 @@ export class Tokenizer {
   }
 }
 
-const SPECIAL_TOKENS = ['[PAD]', '[UNK]', '[CLS]', '[SEP]', '[MASK]'];
+const SPACE = /\p{White_Space}/u;
 
 /** Tokens that are found in a text by their name, before it is split into words. */
 class AddedTokens {
-  private readonly ids = new Map<string, number>();
+  private readonly tokens: Map<string, AddedToken>;
   private readonly pattern: RegExp | undefined;
 
   constructor(tokens: AddedToken[]) {
+    this.tokens = new Map(tokens.map(token => [token.content, token]));
     if (tokens.length === 0) return;
-    for (const token of tokens) this.ids.set(token.content.trim(), token.id);
     // Of those that begin at one place the longest counts.
-    const longestFirst = [...tokens].sort((a, b) => b.content.length - a.content.length);
-    const names = longestFirst.map(({ content, lstrip, rstrip }) => {
-      const name = content.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&');
-      return `${lstrip ? '\\s*' : ''}${name}${rstrip ? '\\s*' : ''}`;
-    });
-    this.pattern = new RegExp(names.join('|'), 'g');
+    const longestFirst = [...this.tokens.keys()].sort((a, b) => b.length - a.length);
+    this.pattern = new RegExp(
+      longestFirst.map(name => name.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&')).join('|'),
+      'g',
+    );
   }
 
-  /** Appends the ids of the tokens found, and calls `between` for the text before, between and after them. */
+  /**
+   * Appends the ids of the tokens found, and calls `between` for the text before, between and after them, less the
+   * space that a token takes with it.
+   */
   divide(text: string, ids: number[], between: (text: string) => void): void {
     let start = 0;
     if (this.pattern !== undefined) {
       for (const { 0: found, index } of text.matchAll(this.pattern)) {
-        if (index > start) between(text.slice(start, index));
-        ids.push(this.ids.get(found.trim())!);
+        const { id, lstrip, rstrip } = this.tokens.get(found)!;
+        let end = index;
+        if (lstrip) while (end > start && SPACE.test(text[end - 1]!)) end--;
+        if (end > start) between(text.slice(start, end));
+        ids.push(id);
         start = index + found.length;
+        if (rstrip) while (start < text.length && SPACE.test(text[start]!)) start++;
       }
     }
     if (start < text.length) between(text.slice(start));

@@ -39,10 +39,12 @@ function randomEncoder(sizes: RandomEncoder, train: readonly Example[]): Startin
     layerNormEps: 1e-12,
     activation: 'gelu',
     hiddenDropout: 0.1,
+    attentionOutputDropout: 0.1,
     attentionDropout: 0.1,
     initializerRange: 0.02,
     positionOffset: 0,
     padTokenId: tokenizer.padTokenId,
+    relativeAttentionBuckets: 0,
   };
   const id = `random BERT, ${counted(sizes.layers, 'layer')} of ${sizes.hiddenSize}`;
   return { id, random: true, shape, tensors: [], tokenizer };

@@ -8,7 +8,7 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -17,6 +17,8 @@ import { encoderTensors } from '../../src/model/families.js';
 import { described, expectedIn, fixture } from './weights.js';
 
 const MINILM = fileURLToPath(new URL('../../../shared/models/minilm-l6', import.meta.url));
+/** Where ../shared/models/get-mpnet-base puts it. */
+const MPNET = join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'arxiv-native-models/mpnet-base');
 
 let folder: string;
 
@@ -47,7 +49,11 @@ describe('openEncoder', () => {
     'bert-sharded',
     'bert-sharded-bin',
     'roberta',
+    'roberta-bin',
     'distilbert',
+    'distilbert-bin',
+    'mpnet',
+    'mpnet-bin',
   ])('finds the same encoder in %s as PyTorch put there', async name => {
     const encoder = await openEncoder(fixture(name));
     expect(described(encoder.tensors)).toEqual(expectedIn(name));
@@ -68,20 +74,51 @@ describe('openEncoder', () => {
       layerNormEps: 1e-12,
       activation: 'gelu',
       hiddenDropout: 0.1,
+      attentionOutputDropout: 0.1,
       attentionDropout: 0.1,
       initializerRange: 0.02,
       positionOffset: 0,
       padTokenId: 0,
+      relativeAttentionBuckets: 0,
     };
+    const roberta = { ...bert, typeVocabSize: 1, layerNormEps: 1e-5, positionOffset: 2, padTokenId: 1 };
     expect((await openEncoder(fixture('bert-legacy'))).shape).toEqual(bert);
-    expect((await openEncoder(fixture('distilbert'))).shape).toEqual({ ...bert, typeVocabSize: 0 });
-    expect((await openEncoder(fixture('roberta'))).shape).toEqual({
+    expect((await openEncoder(fixture('roberta'))).shape).toEqual(roberta);
+    expect((await openEncoder(fixture('distilbert'))).shape).toEqual({
       ...bert,
-      typeVocabSize: 1,
-      layerNormEps: 1e-5,
+      typeVocabSize: 0,
+      attentionOutputDropout: 0,
+    });
+    expect((await openEncoder(fixture('mpnet'))).shape).toEqual({
+      ...roberta,
+      typeVocabSize: 0,
+      relativeAttentionBuckets: 32,
+    });
+  });
+
+  it('passes over fields that the classes of a family do not read', async () => {
+    const changes = { type_vocab_size: 2, layer_norm_eps: 0.1, pad_token_id: 3 };
+    expect((await openEncoder(withConfig(changes, 'mpnet'))).shape).toMatchObject({
+      typeVocabSize: 0,
+      layerNormEps: 0.1,
       positionOffset: 2,
       padTokenId: 1,
     });
+    expect((await openEncoder(withConfig(changes, 'distilbert'))).shape).toMatchObject({
+      typeVocabSize: 0,
+      layerNormEps: 1e-12,
+      positionOffset: 0,
+      padTokenId: 3,
+    });
+  });
+
+  it("takes each family's own way of naming and joining tokens from its vocabulary", async () => {
+    const joined = async (name: string) =>
+      (await openEncoder(fixture(name))).tokenizer.encodeJoined('a b', 'ab', 20);
+    expect(await joined('distilbert-bin')).toEqual([2, 5, 6, 3, 1, 3]);
+    expect(await joined('mpnet')).toEqual([0, 4, 5, 2, 2, 3, 2]);
+    // Ġb is no token, ab is one, and the space before a word belongs to it.
+    expect(await joined('roberta')).toEqual([0, 4, 13, 5, 2, 2, 14, 2]);
   });
 
   it("takes BERT's defaults for what an old config.json does not say", async () => {
@@ -163,7 +200,7 @@ describe('openEncoder', () => {
 
   it('lists the known families for an unknown one', async () => {
     await expect(openEncoder(withConfig({ model_type: 'gpt2' }))).rejects.toMatchObject({
-      remedy: expect.stringContaining('bert, roberta, distilbert'),
+      remedy: expect.stringContaining('bert, roberta, distilbert, mpnet.'),
     });
   });
 
@@ -175,7 +212,7 @@ describe('openEncoder', () => {
     copyFileSync(fixture('bert-zip/config.json'), join(folder, 'config.json'));
     await expect(openEncoder(folder)).rejects.toMatchObject({
       code: 'BAD_MODEL',
-      message: expect.stringContaining('no tokenizer.json and no vocab.txt'),
+      message: expect.stringContaining('no tokenizer.json, no vocab.txt'),
     });
     copyFileSync(fixture('bert-zip/vocab.txt'), join(folder, 'vocab.txt'));
     await expect(openEncoder(folder)).rejects.toMatchObject({
@@ -217,4 +254,23 @@ describe('openEncoder', () => {
       }
     },
   );
+
+  it.skipIf(!existsSync(MPNET))('opens a real MPNet (skipped where it was not fetched)', async () => {
+    const { shape, tensors, tokenizer } = await openEncoder(MPNET);
+    expect(shape).toMatchObject({
+      vocabSize: 30527,
+      hiddenSize: 768,
+      layers: 12,
+      typeVocabSize: 0,
+      layerNormEps: 1e-5,
+      positionOffset: 2,
+      padTokenId: 1,
+      relativeAttentionBuckets: 32,
+    });
+    expect(tensors).toHaveLength(5 + 12 * 16);
+    // "a" and "b" as its tokenizer in Python has them; a mask takes the space before it.
+    expect(tokenizer.encodeJoined('a', 'b', 16)).toEqual([0, 1041, 2, 2, 1042, 2]);
+    expect(tokenizer.encode('x  <mask> y', 16)).toEqual([0, 1064, 30526, 1065, 2]);
+    expect(tokenizer.encode('a <PAD> b', 16)).toEqual([0, 1041, 1030, 11691, 1032, 1042, 2]);
+  });
 });

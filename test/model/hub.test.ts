@@ -255,7 +255,7 @@ describe('mishaps', () => {
 
   it.each([
     ['config.json', /has no config\.json/],
-    ['vocab.txt', /no tokenizer \(tokenizer\.json, vocab\.txt\)/],
+    ['vocab.txt', /no tokenizer \(tokenizer\.json, vocab\.txt, vocab\.json\)/],
     ['model.safetensors', /no weights \(model\.safetensors, /],
   ])('explains a model without %s', async (name, message) => {
     hub.files.delete(name);
@@ -263,6 +263,16 @@ describe('mishaps', () => {
       code: 'BAD_MODEL',
       message: expect.stringMatching(message),
     });
+  });
+
+  it('fetches the merges that belong to vocab.json, and explains their absence', async () => {
+    await start('roberta');
+    hub.files.delete('vocab.txt');
+    const { folder } = await fetchTiny();
+    expect(readdirSync(folder)).toEqual(expect.arrayContaining(['merges.txt', 'vocab.json']));
+    hub.files.delete('merges.txt');
+    hub.commit = 'facade'.padEnd(40, '0');
+    await expect(fetchTiny()).rejects.toThrow('has no merges.txt');
   });
 
   it('refuses an index that leads out of its folder', async () => {

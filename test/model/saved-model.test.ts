@@ -24,13 +24,18 @@ import {
   stageSavedModel,
   WEIGHTS,
 } from '../../src/model/saved-model.js';
-import type { HeadShape } from '../../src/native.js';
+import type { EncoderShape, HeadShape } from '../../src/native.js';
 import { Tokenizer } from '../../src/text/tokenizer.js';
 import { tinyEncoder } from '../support/shape.js';
 import { safetensors } from '../train/fake-engine.js';
 
 const scratch = mkdtempSync(join(tmpdir(), 'saved-model-'));
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));
+
+interface Config {
+  encoder: object;
+  head: object;
+}
 
 const tokenizer = Tokenizer.train(['a text to learn words from, and some more words'], 100);
 const head: HeadShape = {
@@ -85,6 +90,39 @@ describe('a saved model', () => {
     expect(opened.encode('some words', 16)).toEqual(tokenizer.encode('some words', 16));
     const norm = tensors.find(tensor => tensor.name === 'head.norm_title.weight');
     expect(norm).toMatchObject({ shape: [8], dtype: 'F32', file: join(original, WEIGHTS) });
+  });
+
+  it('opens as an earlier version wrote it, which knew fewer families', async () => {
+    const folder = join(scratch, 'earlier');
+    cpSync(original, folder, { recursive: true });
+    const file = join(folder, 'config.json');
+    const config = JSON.parse(readFileSync(file, 'utf8')) as Config;
+    const { relativeAttentionBuckets, attentionOutputDropout, ...earlier } = config.encoder as EncoderShape;
+    expect({ relativeAttentionBuckets, attentionOutputDropout }).toEqual({
+      relativeAttentionBuckets: 0,
+      attentionOutputDropout: 0.1,
+    });
+    writeFileSync(file, JSON.stringify({ ...config, encoder: earlier }));
+    const opened = await openSavedModel(folder);
+    expect(opened.encoder).toMatchObject({ ...earlier, relativeAttentionBuckets: 0 });
+  });
+
+  it('carries what sets a family apart, and wants the weights of just that', async () => {
+    const folder = join(scratch, 'mpnet');
+    const encoder = tinyEncoder({
+      vocabSize: tokenizer.vocabSize,
+      typeVocabSize: 0,
+      relativeAttentionBuckets: 32,
+    });
+    await write(folder, { over: { encoder } });
+    const { tensors } = await openSavedModel(folder);
+    expect(tensors.map(({ name }) => name)).toContain('encoder.relative_attention_bias.weight');
+    const file = join(folder, 'config.json');
+    const config = JSON.parse(readFileSync(file, 'utf8')) as Config;
+    writeFileSync(file, JSON.stringify({ ...config, encoder: { ...encoder, relativeAttentionBuckets: 0 } }));
+    await expect(openSavedModel(folder)).rejects.toThrow(
+      'no place for the tensor encoder.relative_attention_bias',
+    );
   });
 
   it('is a folder of these files, readable as any other', () => {
@@ -211,11 +249,6 @@ describe('a damaged model', () => {
   function change(file: string, edit: (content: never) => unknown): void {
     const path = join(folder, file);
     writeFileSync(path, JSON.stringify(edit(JSON.parse(readFileSync(path, 'utf8')) as never)));
-  }
-
-  interface Config {
-    encoder: object;
-    head: object;
   }
 
   it('that is not there at all is refused', async () => {

@@ -44,6 +44,11 @@ describe('the addon and src/native.ts state the same surface', () => {
       'encoder.hiddenDropout: a number from 0 to below 1 expected',
       o => Object.assign(o.encoder, { hiddenDropout: 1 }),
     ],
+    ['encoder.padTokenId: a number from 0', o => Object.assign(o.encoder, { padTokenId: 100 })],
+    [
+      'encoder.relativeAttentionBuckets: 0, or a multiple of 4',
+      o => Object.assign(o.encoder, { relativeAttentionBuckets: 30 }),
+    ],
     ['encoder.positionOffset: a number from 0', o => Object.assign(o.encoder, { positionOffset: -5 })],
     ['head.type: one of cross-attention, concat, cls expected', o => Object.assign(o.head, { type: 'mlp' })],
     [

@@ -37,8 +37,12 @@ describe.each(readdirSync(FOLDER))('parity with PyTorch: %s', name => {
   const first = batchOf(parity, 0);
   const models: EngineModel[] = [];
 
-  async function createModel(precision: Precision = 'fp32'): Promise<EngineModel> {
-    const { encoder, head, training } = parity;
+  async function createModel(
+    precision: Precision = 'fp32',
+    changes: Partial<EncoderShape> = {},
+  ): Promise<EngineModel> {
+    const { head, training } = parity;
+    const encoder = { ...parity.encoder, ...changes };
     const weights = await openTensors(`${folder}/weights.safetensors`);
     const options = { encoder, head, training, weights, precision, mayInitialize: [] };
     const model = await addon.createModel({
@@ -67,20 +71,32 @@ describe.each(readdirSync(FOLDER))('parity with PyTorch: %s', name => {
     const expected = await readExpected(folder);
     const model = await createModel();
     expect(trainable(model)).toEqual(namesOf(expected, 'grad.'));
-    for (const microBatch of [first.labels.length, 2, 1]) {
-      const result = await model.backward({ ...first, microBatch });
-      expect(result.correct).toBe(parity.correct);
-      expectClose(result.loss, parity.loss, 1e-5);
-      expectClose(result.gradientNorm, parity.gradientNorm, 1e-4);
-      for (const parameter of trainable(model)) {
-        const gradient = determined(parameter, await model.read('gradient', parameter));
-        const reference = determined(parameter, expected.get(`grad.${parameter}`)!);
-        const allowed = 1e-4 * largest(reference) + 1e-7 * parity.gradientNorm;
-        const message = `${parameter}, ${microBatch} papers at once`;
-        expect(largestDifference(gradient, reference), message).toBeLessThanOrEqual(allowed);
-      }
-    }
+    for (const microBatch of [first.labels.length, 2, 1]) await expectGradients(model, expected, microBatch);
   });
+
+  it('computes them where attention drops out, which takes another path', async () => {
+    // So little that nothing is dropped.
+    const model = await createModel('fp32', { attentionDropout: 1e-9 });
+    await expectGradients(model, await readExpected(folder), first.labels.length);
+  });
+
+  async function expectGradients(
+    model: EngineModel,
+    expected: Map<string, Float32Array>,
+    microBatch: number,
+  ): Promise<void> {
+    const result = await model.backward({ ...first, microBatch });
+    expect(result.correct).toBe(parity.correct);
+    expectClose(result.loss, parity.loss, 1e-5);
+    expectClose(result.gradientNorm, parity.gradientNorm, 1e-4);
+    for (const parameter of trainable(model)) {
+      const gradient = determined(parameter, await model.read('gradient', parameter));
+      const reference = determined(parameter, expected.get(`grad.${parameter}`)!);
+      const allowed = 1e-4 * largest(reference) + 1e-7 * parity.gradientNorm;
+      const message = `${parameter}, ${microBatch} papers at once`;
+      expect(largestDifference(gradient, reference), message).toBeLessThanOrEqual(allowed);
+    }
+  }
 
   it('follows ten steps of AdamW', async () => {
     const expected = await readExpected(folder);
@@ -117,6 +133,19 @@ describe.each(readdirSync(FOLDER))('parity with PyTorch: %s', name => {
     expect(difference).toBeLessThanOrEqual(4 * parity.bf16Deviation);
     expect(difference).toBeGreaterThan(0);
   });
+
+  const table = 'encoder.relative_attention_bias.weight';
+  if (parity.encoder.relativeAttentionBuckets > 0 && !parity.training.freezeEmbeddings) {
+    it.runIf(cpu.precisions.includes('bf16'))('trains relative positions in bf16', async () => {
+      const expected = (await readExpected(folder)).get(`grad.${table}`)!;
+      for (const attentionDropout of [0, 1e-9]) {
+        const model = await createModel('bf16', { attentionDropout });
+        await model.backward(first);
+        const difference = largestDifference(await model.read('gradient', table), expected);
+        expect(difference).toBeLessThanOrEqual(0.15 * largest(expected));
+      }
+    });
+  }
 });
 
 function batchOf(parity: ParityCase, index: number): TrainBatch {

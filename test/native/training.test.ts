@@ -10,6 +10,7 @@ import { tinyBatch, tinyHead, tinyModel } from './tiny-model.js';
 
 const addon = loadEngine();
 const models: EngineModel[] = [];
+const WITHOUT_DROPOUT = { hiddenDropout: 0, attentionOutputDropout: 0, attentionDropout: 0 };
 const folder = mkdtempSync(join(tmpdir(), 'arxiv-native-training-'));
 
 async function create(options: ModelOptions = tinyModel()): Promise<EngineModel> {
@@ -65,7 +66,7 @@ describe('dropout', () => {
   const options = tinyModel({
     head: tinyHead({ type: 'cls', hidden: [], dropout: [], embeddingDropout: p }),
   });
-  options.encoder = { ...options.encoder, hiddenSize: 512, hiddenDropout: 0, attentionDropout: 0 };
+  options.encoder = { ...options.encoder, ...WITHOUT_DROPOUT, hiddenSize: 512 };
   const batch = tinyBatch(1, { perPaper: 1 });
 
   it('zeroes that share of the elements and scales the others by its inverse', async () => {
@@ -112,10 +113,30 @@ describe('dropout', () => {
   });
 });
 
+describe('dropout in the encoder', () => {
+  const places = ['hiddenDropout', 'attentionOutputDropout', 'attentionDropout'] as const;
+
+  it.each(places)('has a place of its own: %s', async place => {
+    const head = tinyHead({ dropout: [0, 0], embeddingDropout: 0, attentionDropout: 0 });
+    const losses = async (p: number) => {
+      const options = tinyModel({ head });
+      const model = await create({
+        ...options,
+        encoder: { ...options.encoder, ...WITHOUT_DROPOUT, [place]: p },
+      });
+      return [(await model.backward(tinyBatch(6))).loss, (await model.backward(tinyBatch(6))).loss];
+    };
+    const [first, again] = await losses(0);
+    expect(again).toBe(first);
+    const [dropped, otherwise] = await losses(0.3);
+    expect(new Set([first, dropped, otherwise]).size).toBe(3);
+  });
+});
+
 describe('accumulation', () => {
   it('gives the whole batch’s gradients whatever the micro-batch', async () => {
     const options = tinyModel();
-    options.encoder = { ...options.encoder, hiddenDropout: 0, attentionDropout: 0 };
+    options.encoder = { ...options.encoder, ...WITHOUT_DROPOUT };
     options.head = tinyHead({ dropout: [0, 0], embeddingDropout: 0, attentionDropout: 0 });
     options.training.classWeights = [2, 1, 0.5, 1];
     const gradients = async (microBatch: number) => {

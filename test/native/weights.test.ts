@@ -1,16 +1,17 @@
-import { fileURLToPath } from 'node:url';
-import { describe, expect, it } from 'vitest';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
 import { loadEngine } from '../../src/engine.js';
 import { openEncoder } from '../../src/model/encoder.js';
-import { tinyModel } from './tiny-model.js';
+import { fixture } from '../model/weights.js';
+import { tinyHead, tinyModel } from './tiny-model.js';
 
 const addon = loadEngine();
 
 /** Logits with the fixture's encoder and a head that depends on the seed alone. */
-async function logits(fixture: string): Promise<Float32Array> {
-  const { shape, tensors } = await openEncoder(
-    fileURLToPath(new URL(`../fixtures/weights/${fixture}`, import.meta.url)),
-  );
+async function logits(name: string): Promise<Float32Array> {
+  const { shape, tensors } = await openEncoder(fixture(name));
   const model = await addon.createModel(
     tinyModel({ encoder: shape, weights: tensors, mayInitialize: ['head.'] }),
   );
@@ -43,4 +44,47 @@ describe('the engine reads', () => {
       expect(Math.abs(actual[i]! - expected[i]!)).toBeLessThan(tolerance * largest);
     }
   });
+});
+
+const families: { text: number[] } & Record<string, number[]> = JSON.parse(
+  readFileSync(fixture('families.json'), 'utf8'),
+);
+
+describe('from its checkpoint the engine computes what transformers does', () => {
+  const width = 8;
+  const scratch = mkdtempSync(join(tmpdir(), 'arxiv-native-identity-'));
+  afterAll(() => rmSync(scratch, { recursive: true }));
+
+  it.each(['roberta', 'roberta-bin', 'distilbert', 'distilbert-bin', 'mpnet', 'mpnet-bin'])(
+    '%s',
+    async name => {
+      // A classifier that gives the first token's state as it is.
+      const file = join(scratch, 'identity');
+      const identity = Float32Array.from({ length: width * (width + 1) }, (_, i) =>
+        i < width * width && i % (width + 1) === 0 ? 1 : 0,
+      );
+      writeFileSync(file, identity);
+      const place = { dtype: 'F32' as const, file };
+      const head = [
+        { ...place, name: 'head.fusion.0.weight', shape: [width, width], offset: 0 },
+        { ...place, name: 'head.fusion.0.bias', shape: [width], offset: 4 * width * width },
+      ];
+      const { shape, tensors } = await openEncoder(fixture(name));
+      const { training: _, ...options } = tinyModel({
+        encoder: shape,
+        head: tinyHead({ type: 'cls', classes: width, hidden: [], dropout: [] }),
+        weights: [...tensors, ...head],
+        mayInitialize: [],
+      });
+      const model = await addon.createModel(options);
+      const ids = Int32Array.from(families.text);
+      const state = await model.predict({ ids, offsets: Int32Array.of(0, ids.length) });
+      model.dispose();
+      const expected = families[name.replace('-bin', '')]!;
+      expect(state).toHaveLength(expected.length);
+      state.forEach((value, i) => {
+        expect(Math.abs(value - expected[i]!)).toBeLessThan(1e-5);
+      });
+    },
+  );
 });

@@ -13,10 +13,12 @@ export function tinyEncoder(overrides: Partial<EncoderShape> = {}): EncoderShape
     layerNormEps: 1e-12,
     activation: 'gelu',
     hiddenDropout: 0.1,
+    attentionOutputDropout: 0.1,
     attentionDropout: 0.1,
     initializerRange: 0.02,
     positionOffset: 0,
     padTokenId: 0,
+    relativeAttentionBuckets: 0,
     ...overrides,
   };
 }

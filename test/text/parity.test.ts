@@ -1,15 +1,19 @@
 import { createHash } from 'node:crypto';
-import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { byteLevelWords } from '../../src/text/byte-level.js';
 import { Tokenizer } from '../../src/text/tokenizer.js';
+
+const STYLES = ['uncased', 'cased', 'mpnet', 'roberta'] as const;
+type Style = (typeof STYLES)[number];
 
 interface Expected {
   lengths: number[];
-  texts: { text: string; uncased: number[]; cased: number[]; cut: number[][] }[];
-  examples: Record<'uncased' | 'cased', Record<string, string>>;
+  texts: ({ text: string; cut: number[][]; pair: Record<Style, string> } & Record<Style, number[]>)[];
+  examples: Record<Style, Record<string, string>>;
 }
 
 const fixture = (name: string) => fileURLToPath(new URL(`../fixtures/tokenizer/${name}`, import.meta.url));
@@ -23,23 +27,53 @@ const examples: { id: string; title: string; abstract: string }[] = readFileSync
   .map(line => JSON.parse(line));
 
 const scratch = mkdtempSync(join(tmpdir(), 'arxiv-native-parity-'));
-const tokenizers = {} as Record<'uncased' | 'cased', Tokenizer>;
+const tokenizers = {} as Record<Style | 'vocab.json', Tokenizer>;
 beforeAll(async () => {
   copyFileSync(fixture('vocab.txt'), join(scratch, 'vocab.txt'));
   tokenizers.uncased = await Tokenizer.open(scratch);
   writeFileSync(join(scratch, 'tokenizer_config.json'), '{"do_lower_case": false}');
   tokenizers.cased = await Tokenizer.open(scratch);
+
+  const folder = (name: string, files: Record<string, string>) => {
+    mkdirSync(join(scratch, name));
+    for (const [file, content] of Object.entries(files)) writeFileSync(join(scratch, name, file), content);
+    return join(scratch, name);
+  };
+  const vocabulary = readFileSync(fixture('vocab.txt'), 'utf8').split('\n');
+  vocabulary.splice(0, 5, '<pad>', '[UNK]', '<s>', '</s>', '<mask>');
+  tokenizers.mpnet = await Tokenizer.open(
+    folder('mpnet', { 'vocab.txt': vocabulary.join('\n'), 'config.json': '{"model_type": "mpnet"}' }),
+  );
+  const roberta = readFileSync(fixture('roberta.json'), 'utf8');
+  tokenizers.roberta = await Tokenizer.open(folder('roberta', { 'tokenizer.json': roberta }));
+  const { vocab, merges } = (JSON.parse(roberta) as { model: { vocab: object; merges: string[][] } }).model;
+  tokenizers['vocab.json'] = await Tokenizer.open(
+    folder('bare', {
+      'vocab.json': JSON.stringify(vocab),
+      'merges.txt': ['#version: 0.2', ...merges.map(pair => pair.join(' ')), ''].join('\n'),
+    }),
+  );
 });
 afterAll(() => rmSync(scratch, { recursive: true }));
 
-describe("the Rust tokenizer's ids", () => {
-  it.each(expected.texts)('of $text', ({ text, uncased, cased, cut }) => {
-    expect(tokenizers.uncased.encode(text, 1000)).toEqual(uncased);
-    expect(tokenizers.cased.encode(text, 1000)).toEqual(cased);
-    expect(expected.lengths.map(length => tokenizers.uncased.encode(text, length))).toEqual(cut);
-  });
+const digest = (ids: number[][]) =>
+  createHash('sha256').update(JSON.stringify(ids)).digest('hex').slice(0, 16);
 
-  it.each(['uncased', 'cased'] as const)('of every example paper, %s', name => {
+describe("the Rust tokenizer's ids", () => {
+  it.each(expected.texts.map((entry, i) => ({ ...entry, i })))(
+    'of $text',
+    ({ text, cut, pair, i, ...ids }) => {
+      const other = (expected.texts[i + 1] ?? expected.texts[3]!).text;
+      for (const style of STYLES) {
+        expect(tokenizers[style].encode(text, 1000), style).toEqual(ids[style]);
+        expect(digest([tokenizers[style].encodeJoined(text, other, 2000)]), style).toBe(pair[style]);
+      }
+      expect(tokenizers['vocab.json'].encode(text, 1000)).toEqual(ids.roberta);
+      expect(expected.lengths.map(length => tokenizers.uncased.encode(text, length))).toEqual(cut);
+    },
+  );
+
+  it.each([...STYLES, 'vocab.json'] as const)('of every example paper, %s', name => {
     const tokenizer = tokenizers[name];
     const digests = examples.map(({ id, title, abstract }) => {
       const ids = [
@@ -47,11 +81,22 @@ describe("the Rust tokenizer's ids", () => {
         tokenizer.encode(abstract, 128),
         tokenizer.encodeJoined(title, abstract, 160),
       ];
-      return [id, createHash('sha256').update(JSON.stringify(ids)).digest('hex').slice(0, 16)];
+      return [id, digest(ids)];
     });
-    expect(Object.fromEntries(digests)).toEqual(expected.examples[name]);
+    expect(Object.fromEntries(digests)).toEqual(expected.examples[name === 'vocab.json' ? 'roberta' : name]);
   });
 });
+
+/** Characters that every version of Unicode in use has. */
+const settled = (code: number) =>
+  code < 0x600 ||
+  (code >= 0x1d00 && code < 0x1df0) ||
+  (code >= 0x1e00 && code < 0x2e43) ||
+  (code >= 0x3000 && code < 0xa000) ||
+  (code >= 0xac00 && code < 0x10000) ||
+  (code >= 0x1d400 && code < 0x1d800) ||
+  (code >= 0x1f000 && code < 0x1fb00) ||
+  code >= 0x20000;
 
 describe("the Rust tokenizer's words", () => {
   /**
@@ -84,15 +129,28 @@ describe("the Rust tokenizer's words", () => {
     }
     // The rest are characters of later versions of Unicode; Node's own version decides how many.
     expect(different.length).toBeLessThan(1000);
-    const settled = (code: number) =>
-      code < 0x600 ||
-      (code >= 0x1d00 && code < 0x1df0) ||
-      (code >= 0x1e00 && code < 0x2e43) ||
-      (code >= 0x3000 && code < 0xa000) ||
-      (code >= 0xac00 && code < 0x10000) ||
-      (code >= 0x1d400 && code < 0x1d800) ||
-      (code >= 0x1f000 && code < 0x1fb00) ||
-      code >= 0x20000;
     expect(different.filter(settled).map(code => code.toString(16))).toEqual([]);
+  });
+
+  it('of byte-level BPE, with every character that its Unicode tables know', () => {
+    const kindOf = (code: number): string => {
+      const char = String.fromCodePoint(code);
+      const words = byteLevelWords(`a${char}1${char}!${char}`, false);
+      if ([...words[1]!].length === 3) return 'number';
+      return words.length === 5 ? 'letter' : words.length === 4 ? 'other' : 'space';
+    };
+    const runs: [number, string][] = JSON.parse(readFileSync(fixture('byte-level.json'), 'utf8'));
+    const different: number[] = [];
+    for (const [i, [start, kind]] of runs.entries()) {
+      const end = runs[i + 1]?.[0] ?? 0x110000;
+      for (let code = start; code < end; code++) {
+        const skip = (code >= 0xd800 && code < 0xe000) || (code >= 0x32000 && code % 16 !== 0);
+        if (!skip && kindOf(code) !== kind) different.push(code);
+      }
+    }
+    expect(different.length).toBeLessThan(1000);
+    // The rest of the far planes are characters of later versions of Unicode.
+    const known = different.filter(code => settled(code) && code < 0x20000);
+    expect(known.map(code => code.toString(16))).toEqual([]);
   });
 });

@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -105,6 +105,106 @@ describe('encode', () => {
     const before = small.encode('abc cab', 16);
     for (let i = 0; i < 100_100; i++) small.encode(`w${i}`, 8);
     expect(small.encode('abc cab', 16)).toEqual(before);
+  });
+});
+
+describe('byte-level BPE', () => {
+  const folder = root('test/fixtures/tokenizer');
+  let tokenizer: Tokenizer;
+  beforeEach(async () => {
+    copyFileSync(join(folder, 'roberta.json'), join(scratch, 'tokenizer.json'));
+    tokenizer = await Tokenizer.open(scratch);
+  });
+
+  it('reads only the beginning of a long text, with the ids of the whole', () => {
+    const long = [
+      texts.join(' '),
+      texts.join('   '),
+      texts.join('\n\n  \n '),
+      ' '.repeat(3000) + texts.join(' '),
+      `${texts[1]}   `.repeat(40),
+      '<mask>   '.repeat(500),
+      'a   <mask> b '.repeat(500),
+      '</s> x  '.repeat(1000),
+      '大規模 言語 '.repeat(500),
+    ];
+    for (const text of long) {
+      const whole = tokenizer.encode(text, 1_000_000).slice(0, -1);
+      for (const length of [3, 10, 32, 128, 512]) {
+        expect(tokenizer.encode(text, length)).toEqual([...whole.slice(0, length - 1), 2]);
+      }
+    }
+  });
+
+  it('keeps <s> and </s> at every length of a pair', () => {
+    const { title, abstract } = papers[0]!;
+    const full = tokenizer.encodeJoined(title, abstract, 1000);
+    for (let length = 2; length <= full.length; length++) {
+      const ids = [...full.slice(0, length - 1), 2];
+      expect(tokenizer.encodeJoined(title, abstract, length)).toEqual(ids);
+    }
+  });
+
+  it('takes time in proportion to a word or a run of spaces, however long', () => {
+    const start = performance.now();
+    for (const text of ['xyz'.repeat(30_000), '\n'.repeat(100_000)]) {
+      expect(tokenizer.encode(text, 128)).toHaveLength(128);
+    }
+    // Were each place tried to the end of the run, it would be a minute.
+    expect(performance.now() - start).toBeLessThan(20_000);
+  });
+
+  it('gives the same ids from what toJSON saved', async () => {
+    save(tokenizer);
+    const opened = await Tokenizer.open(scratch);
+    expect(opened.padTokenId).toBe(1);
+    for (const text of texts) expect(opened.encode(text, 512)).toEqual(tokenizer.encode(text, 512));
+  });
+
+  it('puts a space before a text where tokenizer_config.json says so', async () => {
+    write('tokenizer_config.json', '{"add_prefix_space": true}');
+    const prefixed = await Tokenizer.open(scratch);
+    expect(prefixed.encode('word', 16)).toEqual(tokenizer.encode(' word', 16));
+    expect(prefixed.encode('word', 16)).not.toEqual(tokenizer.encode('word', 16));
+  });
+
+  it('passes over bytes that its vocabulary lacks', async () => {
+    rmSync(join(scratch, 'tokenizer.json'));
+    const vocabulary = ['<s>', '<pad>', '</s>', '<unk>', 'a', 'b', 'ab'];
+    write('vocab.json', JSON.stringify(Object.fromEntries(vocabulary.map((token, id) => [token, id]))));
+    write('merges.txt', '#version: 0.2\na b\n');
+    expect((await Tokenizer.open(scratch)).encode('ab axb é b', 16)).toEqual([0, 6, 6, 5, 2]);
+  });
+
+  it.each<[string, string, string]>([
+    ['merges.txt', 'a b\na c\n', 'DIR/merges.txt:2: "a c" joins no two tokens of vocab.json'],
+    ['merges.txt', 'a b ab\n', 'DIR/merges.txt:1: "a b ab" joins no two tokens of vocab.json'],
+    ['vocab.json', '{"a": 0, "b": 1, "ab": 2}', 'DIR/vocab.json: no <pad>, the pad token'],
+    ['vocab.json', '{"a": -1}', 'DIR/vocab.json: the id of "a" is -1'],
+    ['vocab.json', '[]', 'DIR/vocab.json: expected a JSON object'],
+  ])('refuses a bad %s', async (name, content, message) => {
+    rmSync(join(scratch, 'tokenizer.json'));
+    write('vocab.json', '{"<s>": 0, "<pad>": 1, "</s>": 2, "<unk>": 3, "a": 4, "b": 5, "ab": 6}');
+    write('merges.txt', 'a b\n');
+    write(name, content);
+    expect(await refusal()).toBe(message);
+  });
+
+  it.each<[string, (json: TokenizerJson) => void, string]>([
+    [
+      'words of another kind',
+      json => Object.assign(json, { pre_tokenizer: { type: 'Whitespace' } }),
+      'DIR/tokenizer.json: BPE that is not byte-level is not supported',
+    ],
+    ['no merges', json => delete json.model.merges, 'DIR/tokenizer.json: "model" has no "merges"'],
+    [
+      'an unknown token that is none',
+      json => Object.assign(json.model, { unk_token: '<nothing>' }),
+      'DIR/tokenizer.json: the unknown token "<nothing>" is not in the vocabulary',
+    ],
+  ])('refuses a tokenizer.json with %s', async (_name, change, message) => {
+    save(tokenizer, change);
+    expect(await refusal()).toBe(message);
   });
 });
 
@@ -219,7 +319,7 @@ describe('open', () => {
 
 describe('open refuses', () => {
   it('a folder without a tokenizer', async () => {
-    expect(await refusal()).toBe('DIR: no tokenizer.json and no vocab.txt');
+    expect(await refusal()).toBe('DIR: no tokenizer.json, no vocab.txt, and no vocab.json with merges.txt');
   });
 
   it.each([
@@ -229,7 +329,7 @@ describe('open refuses', () => {
     [
       'another type',
       '{"model": {"type": "Unigram"}}',
-      /tokenizers of type Unigram are not supported; expected WordPiece$/,
+      /tokenizers of type Unigram are not supported; expected WordPiece or byte-level BPE$/,
     ],
     ['no vocabulary', '{"model": {"type": "WordPiece"}}', /tokenizer\.json: "model" has no "vocab"$/],
   ])('a tokenizer.json with %s', async (_name, content, message) => {
