@@ -45,3 +45,7 @@ export function asArxivNativeError(error: unknown, code: ErrorCode, context: str
   const message = error instanceof Error ? error.message : String(error);
   return new ArxivNativeError(code, `${context}: ${message}`, { cause: error });
 }
+
+export function isOutOfMemory(error: unknown): boolean {
+  return error instanceof ArxivNativeError && error.code === 'OUT_OF_MEMORY';
+}

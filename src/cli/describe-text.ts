@@ -1,6 +1,6 @@
 import type { Description } from '../evaluate/describe.js';
 import type { SamplePaper } from '../evaluate/describe-papers.js';
-import { type Block, describedSections, headline } from '../evaluate/describe-sections.js';
+import { type Block, describedSections, headline, provenance } from '../evaluate/describe-sections.js';
 import { printable } from '../util/format.js';
 import { table } from './table.js';
 
@@ -14,11 +14,10 @@ const NARROWEST = 24;
 
 /** A description for a terminal of 80 columns. */
 export function describeText(description: Description): string {
-  const { source, seed, fingerprint } = description;
   return [
-    source,
+    description.source,
     indent(wrap(headline(description), WIDTH - INDENT.length)),
-    indent(`Seed ${seed}, fingerprint ${fingerprint.slice(0, 16)}.`),
+    indent(`${provenance(description).join(' ')}.`),
     ...describedSections(description).flatMap(({ title, blocks }) => ['', title, ...blocks.map(blockText)]),
     '',
   ].join('\n');

@@ -34,7 +34,7 @@ export function register(program: Command): void {
     .description('say what is in a data set: classes, lengths, truncation, overlap, dates, faults')
     .argument(
       '<data>',
-      'a folder that prepare wrote, or a file of labelled papers (.jsonl, .csv, .gz of either)',
+      'a folder that prepare wrote, or a file of labelled papers (.jsonl or .csv; .gz or .zip of either)',
     )
     .option('--label-column <name>', 'the field that holds the label, if it is not the category')
     .option('--encoder <encoder>', 'whose tokenizer counts: a folder, or a Hugging Face Hub id')
@@ -43,7 +43,7 @@ export function register(program: Command): void {
     .option('--max-title <tokens>', 'longest title, whatever the recipe says', wholeNumber)
     .option('--max-abstract <tokens>', 'longest abstract', wholeNumber)
     .option('--max-joined <tokens>', 'longest title and abstract together (cls head)', wholeNumber)
-    .option('--seed <n>', 'decides the split of a bare file, and the examples (default: 42)', wholeNumber)
+    .option('--seed <n>', 'decides the split of a bare file, and which examples are shown (default: 42)', wholeNumber)
     .option('--examples <n>', 'papers of each class to show (default: 2)', wholeNumber)
     .option('--html <file>', 'write a page with charts, which opens offline')
     .option('--force', 'replace the page if it exists')

@@ -31,7 +31,7 @@ export function register(program: Command): void {
     .description('train a classifier')
     .requiredOption(
       '--data <path>',
-      'labelled papers: .jsonl or .csv (.gz of either), or a folder with splits',
+      'labelled papers: .jsonl or .csv (.gz or .zip of either), or a folder with splits',
     )
     .option('--label-column <name>', 'the field that holds the label, if it is not the category')
     .option('--out <folder>', 'where the model will be written (default: runs/RECIPE)')

@@ -27,6 +27,8 @@ export interface Dataset {
   source: string;
   /** By which it was prepared. */
   rule: PrepareRule;
+  /** That decided the split; absent where a folder that was not prepared gave it. */
+  seed?: number | undefined;
   counts: DatasetCounts;
   leaks: Leaks;
   /** SHA-256 over all that is known of every paper, in order: equal for equal data only. */
@@ -91,11 +93,12 @@ function takeAsItStands(path: string, rows: readonly Row[], seed: number): Datas
 function toDataset(
   source: string,
   data: Pick<Arrangement, 'labels' | 'rule' | 'parts' | 'leaks'> & {
+    seed?: number | undefined;
     counts: DatasetCounts;
     fingerprint: string;
   },
 ): Dataset {
-  const { labels, rule, parts, counts, leaks, fingerprint } = data;
+  const { labels, rule, seed, parts, counts, leaks, fingerprint } = data;
   const index = new Map(labels.map((label, i) => [label, i]));
   const examples = (part: Split) =>
     parts[part].map(paper => {
@@ -114,6 +117,7 @@ function toDataset(
     test: examples('test'),
     source,
     rule,
+    ...(seed !== undefined && { seed }),
     counts,
     leaks,
     fingerprint,

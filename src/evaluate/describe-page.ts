@@ -8,6 +8,7 @@ import {
   headline,
   MOST_MONTHS,
   overlapTable,
+  provenance,
 } from './describe-sections.js';
 import type { Distribution } from './distribution.js';
 import { figureHtml, type Html, html, page, tableHtml } from './page.js';
@@ -27,11 +28,11 @@ export async function describePage(description: Description): Promise<string> {
       body: html`${await charts(section, description)}${section.blocks.map(blockHtml)}`,
     })),
   );
-  const { source, seed, fingerprint } = description;
+  const [by, fingerprint] = provenance(description);
   const lead = html`<p>${headline(description)}</p>
-<p class="note">Seed ${seed}, fingerprint <code>${fingerprint.slice(0, 16)}</code></p>
+<p class="note">${by} <code>${fingerprint}</code></p>
 `;
-  return page(basename(source), lead, sections);
+  return page(basename(description.source), lead, sections);
 }
 
 function blockHtml(block: Block): Html {

@@ -42,6 +42,11 @@ export function describedSections(description: Description): DescribedSection[] 
   ];
 }
 
+/** By what a description's split was made, where that is known, and what its data are known by. */
+export function provenance({ seed, fingerprint }: Description): [seed: string, fingerprint: string] {
+  return [seed === undefined ? 'Fingerprint' : `Seed ${seed}, fingerprint`, fingerprint.slice(0, 16)];
+}
+
 /** Where a description's papers come from and how many there are, in one sentence. */
 export function headline({ papers, labels }: Description): string {
   const parts = `${grouped(papers.train)} to train on, ${grouped(papers.validation)} to validate, ${grouped(papers.test)} to test`;

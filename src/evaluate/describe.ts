@@ -71,7 +71,8 @@ export interface TokenLengths extends TextLengths {
 /** What is in a data set. Where figures go by class, they are in the order of `labels`. */
 export interface Description {
   source: string;
-  seed: number;
+  /** That decided the split; absent where a folder that was not prepared gave it. */
+  seed?: number;
   fingerprint: string;
   labels: string[];
   papers: Record<Split, number> & { total: number };
@@ -104,7 +105,7 @@ const PAPERS_FOR_WORDS = 20_000;
 const PAPERS_AT_ONCE = 200;
 
 /**
- * Counts what is in a data set, as training would read it with the same seed.
+ * Counts what is in a data set, as training would read it: a bare file with the same seed.
  *
  * @throws ArxivNativeError BAD_OPTION, BAD_INPUT (as loadDataset does), BAD_MODEL and NETWORK (as openEncoderTokenizer
  * does, unless `ifCached`), IO, CANCELLED
@@ -129,7 +130,7 @@ export async function describe(options: DescribeOptions, hooks: DescribeHooks = 
   throwIfCancelled(signal, 'describing');
   return {
     source: data,
-    seed,
+    ...(dataset.seed !== undefined && { seed: dataset.seed }),
     fingerprint,
     labels,
     papers: {

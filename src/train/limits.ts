@@ -1,14 +1,9 @@
-import { ArxivNativeError } from '../errors.js';
 import type { EncoderShape, EngineModel, Precision } from '../native.js';
 import type { Lengths } from '../text/pack.js';
 import { requireSpace } from '../util/files.js';
 import type { TrainPlan } from './types.js';
 
 type Parameters = TrainPlan['parameters'];
-
-export function isOutOfMemory(error: unknown): boolean {
-  return error instanceof ArxivNativeError && error.code === 'OUT_OF_MEMORY';
-}
 
 export function countParameters(model: EngineModel): Parameters {
   const counts = { total: 0, trainable: 0 };

@@ -1,12 +1,10 @@
 import { ArxivNativeError } from '../errors.js';
 import type { EngineModel, StepResult } from '../native.js';
 import { isCancelled } from '../util/cancel.js';
-import { epochOrder, type LabelledBatch, type TokenizedExamples } from './batches.js';
+import { epochOrder } from './batches.js';
 import { NO_SUMS, type Sums, type TrainState } from './checkpoint.js';
-import { isOutOfMemory } from './limits.js';
 import { isLost, type RunFolder } from './run-folder.js';
 import { learningRateScale, type Schedule } from './schedule.js';
-import { score } from './score.js';
 import type { EpochRecord, TrainHooks } from './types.js';
 
 export interface LoopOptions {

@@ -6,6 +6,8 @@ import { throwIfCancelled } from './cancel.js';
 /** How often in a row a request may fail, without a byte gained, before it is given up. */
 const ATTEMPTS = 5;
 const LONGEST_DELAY_MS = 16_000;
+/** Later times cannot be told. */
+const LATEST = 8.64e15;
 /** Of a body that is read whole, in characters: far beyond any page of records. */
 const LONGEST_TEXT = 2 ** 26;
 
@@ -100,6 +102,8 @@ export interface RetryOptions {
   retryDelayMs?: number | undefined;
   /** No pause is longer, also where the server asks for it (Retry-After). */
   longestDelayMs?: number | undefined;
+  /** Give up where the server asks for a longer one, rather than come back before its time. */
+  obedient?: boolean | undefined;
   /** How often in a row a request may fail before it is given up. */
   attempts?: number | undefined;
   /** Is told before each pause why it is made. */
@@ -138,11 +142,20 @@ export async function withRetries<T>(
         });
       }
       const asked = error instanceof HttpStatusError ? retryAfter(error) : 0;
+      if (options.obedient && asked > longestDelayMs) throw comeBack(what, error, asked);
       const delayMs = Math.min(Math.max(retryDelayMs * 2 ** (failures - 1), asked), longestDelayMs);
       options.onRetry?.({ reason: reason(error), delayMs });
       await sleep(delayMs, undefined, signal ? { signal } : {}).catch(() => {});
     }
   }
+}
+
+function comeBack(what: string, cause: unknown, delayMs: number): ArxivNativeError {
+  const time = new Date(Math.min(Date.now() + delayMs, LATEST)).toISOString().replace(/\.\d+/, '');
+  return new ArxivNativeError('NETWORK', `${what}: ${reason(cause)} and asks to come back at ${time}`, {
+    remedy: 'Run the same command again then: what has arrived is kept and it goes on from there.',
+    cause,
+  });
 }
 
 /** The pause that the server asks for, in ms: it is stated in seconds or as the time of its end. */

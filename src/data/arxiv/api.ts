@@ -1,5 +1,5 @@
 import { ArxivNativeError } from '../../errors.js';
-import { printable } from '../../util/format.js';
+import { grouped, printable } from '../../util/format.js';
 import { IncompleteAnswer } from '../../util/http.js';
 import { cleanText, isArxivCategory, type Paper } from '../paper.js';
 import { type Ask, arxivPaper, isWithinWindow, type Page, pageOf, type Window } from './page.js';
@@ -81,7 +81,7 @@ function parsePage(text: string, start: number, window: Window): ApiPage {
   if (!/^\d+$/.test(total)) throw new IncompleteAnswer('the answer does not say how many results there are');
   // Also where fewer are said to be than came before: a search that failed answers that there is nothing.
   if (entries.length === 0 && start !== Number(total)) {
-    throw new IncompleteAnswer(`an empty page after ${start} of ${total} results`);
+    throw new IncompleteAnswer(`an empty page after ${grouped(start)} of ${grouped(Number(total))} results`);
   }
   const papers = entries.map(toPaper);
   return {
@@ -128,7 +128,7 @@ function toPaper(entry: Element): Paper | undefined {
 function tooDense(category: string, most: number, time: string): ArxivNativeError {
   return new ArxivNativeError(
     'NETWORK',
-    `${category}: more than ${most} papers in the minute of ${time}, which the API cannot list`,
+    `${category}: more than ${grouped(most)} papers in the minute of ${time}, which the API cannot list`,
     { remedy: 'Take --via oai, or leave that day out with --from and --to.' },
   );
 }

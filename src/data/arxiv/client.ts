@@ -6,7 +6,7 @@ import { cleanText } from '../paper.js';
 
 /** More than elsewhere: arXiv's services are often overloaded for minutes. With a pause of 3 s, six minutes in all. */
 const ATTEMPTS = 8;
-/** The longest pause that a server may ask for. */
+/** Where a server asks for a longer pause the fetch ends, to go on when it is called again. */
 const LONGEST_PAUSE_MS = 600_000;
 
 interface ClientOptions {
@@ -32,7 +32,7 @@ export class Client {
 
   /**
    * What `parse` makes of the answer. A failure that may pass (connection, 408, 429, 5xx, IncompleteAnswer by `parse`)
-   * is followed by another attempt, after the pause that the server asks for.
+   * is followed by another attempt, after the pause that the server asks for; NETWORK if that is above ten minutes.
    * @throws ArxivNativeError NETWORK, CANCELLED, and what else `parse` throws
    */
   async get<T>(what: string, url: string, parse: (text: string) => T): Promise<T> {
@@ -43,6 +43,7 @@ export class Client {
         attempts: ATTEMPTS,
         retryDelayMs: pauseMs,
         longestDelayMs: LONGEST_PAUSE_MS,
+        obedient: true,
         onRetry: retry => {
           this.retries++;
           onRetry(retry);

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { ArxivNativeError } from '../../errors.js';
 import { isCancelled } from '../../util/cancel.js';
-import { counted } from '../../util/format.js';
+import { counted, grouped } from '../../util/format.js';
 import { withLock } from '../../util/lock.js';
 import { checkOutput, writeLines } from '../../util/output.js';
 import { formatDuration } from '../../util/progress.js';
@@ -101,7 +101,7 @@ class Fetch {
       signal: hooks.signal,
       onRetry: ({ reason, delayMs }) => {
         // The whole query would fill three lines of a terminal.
-        const said = reason.replace(/\?\S+/, '');
+        const said = reason.replace(/(https?:[^\s?]+)\?\S+/, '$1');
         hooks.onNote?.(`${said}; again in ${formatDuration(Math.ceil(delayMs / 1000))}`);
       },
     });
@@ -119,7 +119,8 @@ class Fetch {
     try {
       for (const category of this.request.categories) await this.collect(category);
     } catch (error) {
-      throw isCancelled(error) ? this.interrupted(error) : error;
+      const nothing = await this.journal.removeIfEmpty();
+      throw isCancelled(error) ? this.interrupted(error, nothing) : error;
     }
     const { papers, categories } = this.newest.result();
     this.warn(categories);
@@ -205,7 +206,7 @@ class Fetch {
     for (const { category, papers } of categories) {
       if (papers < perCategory) {
         this.hooks.onNote?.(
-          `warning: ${category}: there are only ${papers} of ${counted(perCategory, 'paper')}`,
+          `warning: ${category}: there are only ${grouped(papers)} of ${counted(perCategory, 'paper')}`,
         );
       }
     }
@@ -221,7 +222,10 @@ class Fetch {
     );
   }
 
-  private interrupted(cause: unknown): ArxivNativeError {
+  private interrupted(cause: unknown, nothing: boolean): ArxivNativeError {
+    if (nothing) {
+      return new ArxivNativeError('CANCELLED', 'the fetch was interrupted before anything arrived', { cause });
+    }
     return new ArxivNativeError(
       'CANCELLED',
       `the fetch was interrupted; what has arrived is in ${this.journal.folder}`,

@@ -17,7 +17,7 @@ const OWN = /^(request|done|page-\d{6})\.json(\.part)?$/;
 /**
  * The pages that have arrived, one file each, in a hidden folder beside the output. Each file is complete or absent.
  * Whoever asks for the same pages in the same order gets them from here first, so that a fetch that was killed goes on
- * by running again from its beginning.
+ * by running again from its beginning. Without a page it is nobody's.
  */
 export class Journal {
   /** How many pages were given. */
@@ -27,7 +27,7 @@ export class Journal {
     readonly folder: string,
     /** When the fetch began, in ISO 8601: what was submitted later does not belong to it. */
     readonly begun: string,
-    /** Whether it holds pages of an earlier run. */
+    /** Whether it was begun by an earlier run. */
     readonly resumed: boolean,
   ) {}
 
@@ -40,11 +40,15 @@ export class Journal {
     return [REQUEST, DONE].every(name => existsSync(join(Journal.folderOf(output), name)));
   }
 
+  private static hasPages(folder: string): boolean {
+    return existsSync(join(folder, pageName(1)));
+  }
+
   /** @throws BAD_OPTION where the journal is another request's, BAD_INPUT where it is damaged, IO */
   static async open(output: string, request: FetchRequest): Promise<Journal> {
     const folder = Journal.folderOf(output);
     // Without a request it was just begun, or is almost removed.
-    if (!existsSync(join(folder, REQUEST))) {
+    if (!existsSync(join(folder, REQUEST)) || !Journal.hasPages(folder)) {
       const begun = `${new Date().toISOString().slice(0, 19)}Z`;
       const journal = new Journal(folder, begun, false);
       await journal.onDisk(async () => {
@@ -61,7 +65,7 @@ export class Journal {
       throw new ArxivNativeError('BAD_INPUT', message, { remedy: begin(folder) });
     }
     refuseOther(folder, header.request as FetchRequest, request);
-    return new Journal(folder, header.begun, existsSync(join(folder, pageName(1))));
+    return new Journal(folder, header.begun, true);
   }
 
   /** The next page, if it has arrived before. */
@@ -100,6 +104,13 @@ export class Journal {
   async isFinished(output: string): Promise<boolean> {
     if (!Journal.isComplete(output) || !existsSync(output)) return false;
     return (await this.read(join(this.folder, DONE))).sha256 === (await hashFile(output));
+  }
+
+  /** Removes it if no page has arrived, and says whether that was so. */
+  async removeIfEmpty(): Promise<boolean> {
+    const isEmpty = !Journal.hasPages(this.folder);
+    if (isEmpty) await this.remove();
+    return isEmpty;
   }
 
   async remove(): Promise<void> {

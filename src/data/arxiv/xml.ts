@@ -1,6 +1,10 @@
 import { XMLParser } from 'fast-xml-parser';
 import { printable } from '../../util/format.js';
 import { IncompleteAnswer } from '../../util/http.js';
+import { cleanText } from '../paper.js';
+
+/** Characters of another answer that are shown. */
+const OPENING = 100;
 
 /** Its children by name without prefix, its attributes by `@name`, its text as `#text`. */
 export type Element = Record<string, unknown>;
@@ -23,6 +27,10 @@ export function parseXml(text: string, root: string): Element {
   // Neither protocol has one, and it is where entities are made that expand beyond measure.
   if (text.includes('<!DOCTYPE'))
     throw new IncompleteAnswer('the answer is no XML of arXiv: it has a DOCTYPE');
+  // An overloaded server says so in words of its own.
+  if (!new RegExp(`<([\\w-]+:)?${root}\\b`).test(text)) {
+    throw new IncompleteAnswer(`the answer has no <${root}>: ${opening(text)}`);
+  }
   let document: Element;
   try {
     document = parser.parse(text, true) as Element;
@@ -33,6 +41,12 @@ export function parseXml(text: string, root: string): Element {
   const found = children(document, root)[0];
   if (found === undefined) throw new IncompleteAnswer(`the answer has no <${root}>`);
   return found;
+}
+
+function opening(text: string): string {
+  const cleaned = cleanText(text);
+  if (cleaned === '') return 'it is empty';
+  return printable(cleaned.length > OPENING ? `${cleaned.slice(0, OPENING)} …` : cleaned);
 }
 
 export function children(parent: Element | undefined, name: string): Element[] {
