@@ -43,7 +43,11 @@ export function register(program: Command): void {
     .option('--max-title <tokens>', 'longest title, whatever the recipe says', wholeNumber)
     .option('--max-abstract <tokens>', 'longest abstract', wholeNumber)
     .option('--max-joined <tokens>', 'longest title and abstract together (cls head)', wholeNumber)
-    .option('--seed <n>', 'decides the split of a bare file, and which examples are shown (default: 42)', wholeNumber)
+    .option(
+      '--seed <n>',
+      'decides the split of a bare file, and which examples are shown (default: 42)',
+      wholeNumber,
+    )
     .option('--examples <n>', 'papers of each class to show (default: 2)', wholeNumber)
     .option('--html <file>', 'write a page with charts, which opens offline')
     .option('--force', 'replace the page if it exists')

@@ -59,6 +59,11 @@ describe('describe', () => {
     const folder = join(scratch, 'data');
     await cli(['prepare', examplePapers, '--out', folder, '--seed', '7']);
     const prepared = JSON.parse((await run(folder, '--json', '--seed', '7')).stdout);
+    // The option chooses the examples; the split's seed is the folder's own.
+    const other = JSON.parse((await run(folder, '--json', '--seed', '3')).stdout);
+    expect(other.seed).toBe(7);
+    expect(other.examples).not.toEqual(prepared.examples);
+    expect((await run(folder, '--seed', '3')).stdout).toContain('Seed 7, fingerprint');
     expect(prepared).toMatchObject({ papers: found.papers, words: found.words, leaks: found.leaks });
     expect(prepared.fingerprint).toBe(found.fingerprint);
   });

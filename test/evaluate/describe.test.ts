@@ -111,6 +111,22 @@ describe('a description', () => {
     expect(found.distinctiveWords.map(words => words.map(({ word }) => word))).toEqual([[], []]);
   });
 
+  it('names no seed where somebody else has split', async () => {
+    const folder = join(scratch, 'split');
+    mkdirSync(folder);
+    for (const [name, part] of Object.entries({ train: 'train', val: 'validation', test: 'test' })) {
+      const rows = papers().filter(({ split }) => split === name);
+      write(
+        `split/${part}.jsonl`,
+        rows.map(({ split, ...row }) => row),
+      );
+    }
+    const found = await describeData({ data: folder, lengths: LENGTHS, seed: 3 });
+    expect(found).not.toHaveProperty('seed');
+    const page = await describePage(found);
+    expect(page).toContain(`>Fingerprint <code>${found.fingerprint.slice(0, 16)}<`);
+  });
+
   it('shows papers of each class, of those that train, the same for the same seed', async () => {
     const of = async (seed: number, examples?: number) =>
       (await describeData({ data: file, lengths: LENGTHS, seed, examples })).examples.map(papers =>
