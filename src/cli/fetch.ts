@@ -18,7 +18,7 @@ Examples:
   $ arxiv-native fetch --categories cs.LG,stat.ML --per-category 100000 --from 2020-01-01 --via oai --output ml.jsonl
 
 The newest papers of each category, by the time of their first submission (GMT), go to a file of JSON lines. Papers that
-were cross-listed to a category in the same time come along and are kept.
+were cross-listed to a category in the same time come along and are kept. An output named .gz is packed.
 
 What arrives is kept beside the output (.papers.jsonl.fetch): after Ctrl-C, a kill or a failure the same command goes on
 from there, with another --page-size too, which helps where one page fails again and again. arXiv is asked for one

@@ -1,7 +1,10 @@
-import { createWriteStream, rmSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { createReadStream, createWriteStream, rmSync } from 'node:fs';
 import { open, realpath, rename, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { PassThrough } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import { createGunzip, createGzip } from 'node:zlib';
 import { ArxivNativeError } from '../errors.js';
 import { throwIfCancelled } from './cancel.js';
 import { beside, fileError, syncPath } from './files.js';
@@ -20,6 +23,11 @@ export async function checkOutput(
   path: string,
   { force, inputs = [] }: { force: boolean; inputs?: readonly string[] },
 ): Promise<void> {
+  if (path === '-') {
+    throw new ArxivNativeError('BAD_OPTION', 'the output must be a file, not "-"', {
+      remedy: 'Name a file; one that is called so is ./-',
+    });
+  }
   const found = await stat(path).catch(() => undefined);
   for (const input of inputs) {
     const read = await stat(input).catch(() => undefined);
@@ -56,7 +64,7 @@ function targetOf(path: string): Promise<string> {
 
 /**
  * Writes `lines` beside `path`, flushes them to the disk and renames the file into place: it is complete or
- * absent, and what stood there stays until then. Errors of the file system become IO, an abort CANCELLED; what `lines`
+ * absent, and what stood there stays until then. Under a name that ends in .gz it is packed. Errors of the file system become IO, an abort CANCELLED; what `lines`
  * throws passes.
  */
 export async function writeLines(
@@ -71,7 +79,9 @@ export async function writeLines(
   const removeAtExit = () => rmSync(part, { force: true });
   process.on('exit', removeAtExit);
   try {
-    await pipeline(lines, createWriteStream(part, { flags: 'wx', flush: true }), signal ? { signal } : {});
+    const packing = isPacked(path) ? createGzip() : new PassThrough();
+    const file = createWriteStream(part, { flags: 'wx', flush: true });
+    await pipeline(lines, packing, file, signal ? { signal } : {});
     await rename(part, target);
     await syncPath(dirname(target));
   } catch (error) {
@@ -81,4 +91,20 @@ export async function writeLines(
   } finally {
     process.off('exit', removeAtExit);
   }
+}
+
+/** SHA-256 of what `writeLines` was given for `path`; undefined for a file that is not packed as its name says. */
+export async function hashOfLines(path: string): Promise<string | undefined> {
+  const hash = createHash('sha256');
+  try {
+    await pipeline(createReadStream(path), isPacked(path) ? createGunzip() : new PassThrough(), hash);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).syscall) throw fileError(error, `reading ${path}`);
+    return undefined;
+  }
+  return hash.digest('hex');
+}
+
+function isPacked(path: string): boolean {
+  return /\.gz$/i.test(path);
 }

@@ -224,7 +224,9 @@ class Fetch {
 
   private interrupted(cause: unknown, nothing: boolean): ArxivNativeError {
     if (nothing) {
-      return new ArxivNativeError('CANCELLED', 'the fetch was interrupted before anything arrived', { cause });
+      return new ArxivNativeError('CANCELLED', 'the fetch was interrupted before anything arrived', {
+        cause,
+      });
     }
     return new ArxivNativeError(
       'CANCELLED',

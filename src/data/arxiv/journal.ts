@@ -2,9 +2,10 @@ import { existsSync } from 'node:fs';
 import { mkdir, readdir, rename, rm, rmdir } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { ArxivNativeError } from '../../errors.js';
-import { fileError, hashFile, syncPath, writeFileSynced } from '../../util/files.js';
+import { fileError, syncPath, writeFileSynced } from '../../util/files.js';
 import { readJsonObject } from '../../util/json.js';
 import { show } from '../../util/options.js';
+import { hashOfLines } from '../../util/output.js';
 import { paperFromFields, paperRecord } from '../paper.js';
 import type { FetchRequest } from './options.js';
 import type { Page } from './page.js';
@@ -103,7 +104,7 @@ export class Journal {
   /** Whether the output is what this fetch has made: then it was killed at the very end. */
   async isFinished(output: string): Promise<boolean> {
     if (!Journal.isComplete(output) || !existsSync(output)) return false;
-    return (await this.read(join(this.folder, DONE))).sha256 === (await hashFile(output));
+    return (await this.read(join(this.folder, DONE))).sha256 === (await hashOfLines(output));
   }
 
   /** Removes it if no page has arrived, and says whether that was so. */

@@ -10,6 +10,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
+import { gunzipSync } from 'node:zlib';
 import { expect, it } from 'vitest';
 import type { FetchOptions } from '../../../src/data/arxiv/options.js';
 import { expectedOf, fetched, folder, idsOf, output, server, useArxiv } from './fetched.js';
@@ -71,6 +72,47 @@ it('of another request is not mixed', async () => {
   expect(idsOf('cs.AI')).toEqual(expectedOf('cs.AI', 'primary', 30));
 });
 
+it('without a page gives way to another command, whatever stopped it', async () => {
+  const controller = new AbortController();
+  server.onRequest = () => controller.abort();
+  await expect(fetched({}, { signal: controller.signal })).rejects.toMatchObject({
+    code: 'CANCELLED',
+    message: 'the fetch was interrupted before anything arrived',
+  });
+  server.onRequest = () => {};
+  expect(readdirSync(folder)).toEqual([]);
+  server.faults = [{ status: 404 }];
+  await expect(fetched()).rejects.toMatchObject({ code: 'NETWORK' });
+  expect(readdirSync(folder)).toEqual([]);
+  // As a kill leaves it.
+  mkdirSync(join(folder, '.papers.jsonl.fetch'));
+  const header = {
+    format: 1,
+    begun: '2025-01-01T00:00:00Z',
+    request: { via: 'api', categories: ['math.CO'] },
+  };
+  writeFileSync(join(folder, '.papers.jsonl.fetch/request.json'), JSON.stringify(header));
+  await fetched();
+  expect(idsOf('cs.AI')).toEqual(expectedOf('cs.AI', 'primary', 30));
+});
+
+it('is kept where the server wants to be left alone for longer than anybody waits', async () => {
+  server.faults = [undefined, { status: 429, retryAfter: '86400' }];
+  const tomorrow = new Date(Date.now() + 86_400_000).toISOString().slice(0, 10);
+  await expect(fetched()).rejects.toMatchObject({
+    code: 'NETWORK',
+    message: expect.stringMatching(
+      new RegExp(`answered 429 Too Many Requests and asks to come back at ${tomorrow}T[\\d:]+Z$`),
+    ),
+    remedy: expect.stringContaining('same command again then'),
+  });
+  expect(server.requests).toHaveLength(2);
+  await fetched();
+  expect(server.requests.filter(({ path }) => path === server.requests[0]!.path)).toHaveLength(1);
+  server.faults = [{ status: 503, retryAfter: '9'.repeat(400) }];
+  await expect(fetched({ force: true })).rejects.toMatchObject({ code: 'NETWORK' });
+});
+
 it('that is damaged is said to be', async () => {
   await stopAfter(2);
   writeFileSync(join(folder, '.papers.jsonl.fetch/page-000001.json'), '{"key": 1');
@@ -80,22 +122,30 @@ it('that is damaged is said to be', async () => {
   });
 });
 
-it.each([true, false])(
-  'of a fetch that was killed at its very end (output there: %s) needs no request',
-  async isThere => {
-    const journal = join(folder, '.papers.jsonl.fetch');
+it.each([
+  [true, ''],
+  [false, ''],
+  [true, '.gz'],
+])(
+  'of a fetch that was killed at its very end (output there: %s%s) needs no request',
+  async (isThere, packed) => {
+    const file = output + packed;
+    const fetchAll = (hooks = {}) => fetched({ perCategory: 1000, output: file }, hooks);
+    const journal = join(folder, `.papers.jsonl${packed}.fetch`);
     const copy = join(folder, 'copy');
     // The warning comes when all pages are there.
     const keep = () => existsSync(copy) || cpSync(journal, copy, { recursive: true });
-    await fetched({ perCategory: 1000 }, { onNote: (line: string) => line.startsWith('warning') && keep() });
-    const content = readFileSync(output);
+    await fetchAll({ onNote: (line: string) => line.startsWith('warning') && keep() });
+    const content = readFileSync(file);
     renameSync(copy, journal);
-    const sha256 = createHash('sha256').update(content).digest('hex');
+    const sha256 = createHash('sha256')
+      .update(packed ? gunzipSync(content) : content)
+      .digest('hex');
     writeFileSync(join(journal, 'done.json'), JSON.stringify({ sha256 }));
-    if (!isThere) rmSync(output);
-    expect(await fetched({ perCategory: 1000 })).toMatchObject({ requests: 0 });
-    expect(readFileSync(output).equals(content)).toBe(true);
-    expect(readdirSync(folder)).toEqual(['papers.jsonl']);
+    if (!isThere) rmSync(file);
+    expect(await fetchAll()).toMatchObject({ requests: 0 });
+    expect(readFileSync(file).equals(content)).toBe(true);
+    expect(readdirSync(folder)).toEqual([`papers.jsonl${packed}`]);
   },
 );
 

@@ -12,3 +12,19 @@ it('reads references to characters once, and lets nothing expand', () => {
     expect(() => parseXml(text, 'r')).toThrow(/the answer/);
   }
 });
+
+it.each([
+  ['Rate exceeded.', 'the answer has no <feed>: Rate exceeded.'],
+  [
+    '<html>\n<body>\x1b[31mBusy</body></html>',
+    'the answer has no <feed>: <html> <body> [31mBusy</body></html>',
+  ],
+  [`${'x'.repeat(99)} y${'z'.repeat(99)}`, `the answer has no <feed>: ${'x'.repeat(99)}  …`],
+  [' \n', 'the answer has no <feed>: it is empty'],
+])('shows how an answer of another kind begins (%#)', (text, message) => {
+  expect(() => parseXml(text, 'feed')).toThrow(message);
+});
+
+it('takes a root with a prefix', () => {
+  expect(textOf(parseXml('<a:feed xmlns:a="x"><a:id>1</a:id></a:feed>', 'feed'), 'id')).toBe('1');
+});
