@@ -19,7 +19,8 @@ Examples:
 
 Files may be plain, .gz or .zip; of an archive with several files a path names one. Kaggle's snapshot of arXiv, CSV and
 JSON lines are told apart by themselves. A paper is kept if it carries one of the categories anywhere, so that prepare
-can label by any rule. Dates are those of the first version.`;
+can label by any rule; "queries" of each tells which of them it carries (with --primary-only the first alone), and
+prepare takes these as the classes. Dates are those of the first version. An output named .gz is packed.`;
 
 export function register(program: Command): void {
   program

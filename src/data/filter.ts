@@ -51,6 +51,11 @@ export class PaperFilter {
     return true;
   }
 
+  /** Which of the categories asked for a paper carries, or has as its primary one if only that counts. */
+  asked(paper: Paper): string[] {
+    return this.counting(this.carried(paper)).filter(name => this.wanted?.has(name));
+  }
+
   /** Whether a line of Kaggle's snapshot is of other categories, as far as that can be told without parsing it. */
   skips(line: Buffer): boolean {
     if (this.wanted === undefined) return false;
@@ -75,8 +80,11 @@ export class PaperFilter {
   private isWanted(carried: readonly string[]): boolean {
     if (this.wanted === undefined) return true;
     if (this.seen.size < MOST_SEEN) for (const name of carried) this.seen.add(name);
-    const counting = this.options.primaryOnly ? carried.slice(0, 1) : carried;
-    return counting.some(name => this.wanted!.has(name));
+    return this.counting(carried).some(name => this.wanted!.has(name));
+  }
+
+  private counting(carried: readonly string[]): readonly string[] {
+    return this.options.primaryOnly ? carried.slice(0, 1) : carried;
   }
 }
 

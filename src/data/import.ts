@@ -1,14 +1,14 @@
 import { stat } from 'node:fs/promises';
 import { ArxivNativeError } from '../errors.js';
 import { throwIfCancelled } from '../util/cancel.js';
-import { grouped } from '../util/format.js';
+import { counted, grouped } from '../util/format.js';
 import { checkChoice, checkOptions, type OptionTypes } from '../util/options.js';
 import { checkOutput, writeLines } from '../util/output.js';
 import { type Columns, checkColumns } from './columns.js';
 import { PaperFilter } from './filter.js';
 import type { FilterOptions, LeftOut } from './filter-options.js';
 import { type ByteStream, FORMATS, type Format } from './formats.js';
-import { paperRecord } from './paper.js';
+import { type Paper, paperRecord } from './paper.js';
 import { type ReadOptions, readPapers } from './read.js';
 import { locate } from './zip.js';
 
@@ -71,6 +71,7 @@ const BATCH = 1 << 17;
  * Reads papers from files of any of the known formats and writes those that pass the filters, each as one JSON line,
  * in their order and in bounded memory. The output is complete or absent.
  *
+ * With categories asked for, `queries` of a paper tells which of them it carries, unless the file says so.
  * A range of dates goes by the day of the first version; a month (`2025-06`) is in it if any of its days is. Lines of
  * Kaggle's snapshot that name no category asked for are counted but not looked at any further.
  * @param files paths, or `-` for standard input
@@ -92,6 +93,7 @@ export async function importPapers(
   const total = sizes.includes(undefined) ? 0 : sizes.reduce<number>((sum, size) => sum + size!, 0);
   const counts = { read: 0, kept: 0, errors: 0 };
   const goOn = () => throwIfCancelled(signal, `importing ${files.join(', ')}`);
+  let classless = 0;
   let done = 0;
   const report = (bytes: number) => {
     done = bytes;
@@ -134,6 +136,8 @@ export async function importPapers(
         counts.read++;
         if (!filter.keeps(paper)) continue;
         counts.kept++;
+        if (isClassless(paper)) classless++;
+        if (options.categories !== undefined) paper.queries ??= filter.asked(paper);
         batch += `${JSON.stringify(paperRecord(paper))}\n`;
         if (batch.length < BATCH) continue;
         yield batch;
@@ -161,6 +165,7 @@ export async function importPapers(
   }
   const { leftOut } = filter;
   const warnings = [...filter.unseen()].map(([name, hint]) => `no paper carries "${name}". ${hint}`.trim());
+  if (classless > 0) warnings.push(warningOf(classless));
   const categories = Object.fromEntries(filter.kept);
   const seconds = (performance.now() - startedAt) / 1000;
   return { output, ...counts, leftOut, categories, warnings, seconds };
@@ -183,6 +188,23 @@ function check(files: readonly string[], options: ImportOptions): Columns | unde
   if (columns === undefined) return undefined;
   checkColumns(columns);
   return columns;
+}
+
+/** Whether nothing is known that could label it. A copy has its parent's label, and prepare drops what has no text. */
+function isClassless({ categories, label, queries, parent, title, abstract }: Paper): boolean {
+  return (
+    categories.length === 0 &&
+    label === '' &&
+    queries === undefined &&
+    parent === undefined &&
+    title !== '' &&
+    abstract !== ''
+  );
+}
+
+function warningOf(classless: number): string {
+  const have = classless === 1 ? 'has' : 'have';
+  return `${counted(classless, 'paper')} ${have} neither category nor label: name its field with --label-column`;
 }
 
 /** Bytes of a regular file; undefined for what has none that are known beforehand. */

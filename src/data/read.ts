@@ -42,7 +42,7 @@ export async function* readPapers(source: string, options: ReadOptions): AsyncGe
   const reading = format === 'csv' ? inLowerCase(options) : options;
   const records =
     format === 'csv'
-      ? csvRecords(text.chunks, text.name, neededColumns(reading))
+      ? csvRecords(text.chunks, text.name, neededColumns(options))
       : jsonRecords(text.chunks, text.name, skipLine);
   const unseen = new Set(Object.values(reading.columns ?? {}));
   let names: string[] = [];

@@ -202,17 +202,18 @@ export async function* csvRecords(
 }
 
 function readHeader(record: Buffer[], where: string, needed: readonly string[]): string[] {
-  const header = record.map(field => field.toString('utf8').trim().toLowerCase());
+  const names = record.map(field => field.toString('utf8').trim());
+  const header = names.map(name => name.toLowerCase());
   const repeated = header.find((column, i) => header.indexOf(column) !== i);
   if (repeated !== undefined) throw badRecord(`${where}: two columns are named "${repeated}"`);
-  const absent = needed.find(column => !header.includes(column));
+  const absent = needed.find(column => !header.includes(column.trim().toLowerCase()));
   if (absent === undefined) return header;
-  const found = header.join(', ');
+  const found = names.join(', ');
   const message = `${where}: no column "${absent}" (found: ${found.length > 200 ? `${found.slice(0, 200)}…` : found})`;
-  if (!['title', 'abstract'].includes(absent)) throw badRecord(message, didYouMean(absent, header));
+  if (!['title', 'abstract'].includes(absent)) throw badRecord(message, didYouMean(absent, names));
   throw badRecord(
     `${message}; name them title, abstract, category`,
-    'The first line must name the columns, with commas between them.',
+    'The first line must name the columns; `arxiv-native import --columns title=…,abstract=…` gives columns other names.',
   );
 }
 

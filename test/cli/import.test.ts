@@ -68,6 +68,7 @@ describe('import', () => {
         categories: ['cs.LG', 'cs.AI'],
         published: '2008-04-02T19:18:42Z',
         updated: '2010-01-01',
+        queries: ['cs.AI'],
       });
     }
   });
@@ -98,7 +99,7 @@ describe('import', () => {
     const args = ['import', csv, '--columns', columns, '--primary-only', '--categories', 'cs.AI'];
     expect(await cli([...args, '--output', path('out.jsonl')])).toMatchObject({ exitCode: 0 });
     expect(readFileSync(path('out.jsonl'), 'utf8')).toBe(
-      '{"title":"A","abstract":"b","categories":["cs.AI","cs.LG"]}\n',
+      '{"title":"A","abstract":"b","categories":["cs.AI","cs.LG"],"queries":["cs.AI"]}\n',
     );
     const wrong = await cli(['import', csv, '--output', path('b.jsonl'), '--columns', 'titel=Titel']);
     expect(wrong).toMatchObject({ exitCode: 2, stdout: '' });

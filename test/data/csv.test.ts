@@ -47,6 +47,13 @@ describe('CSV', () => {
     expect(await refusal(read('papers.jsonl', csv))).toMatch(/^papers\.jsonl:1: not JSON/);
   });
 
+  it('without its columns is told how to name them', async () => {
+    await expect(read('papers.csv', 'Titel,abstract\nA,b\n')).rejects.toMatchObject({
+      message: expect.stringContaining('no column "title" (found: Titel, abstract)'),
+      remedy: expect.stringContaining('import --columns title=…'),
+    });
+  });
+
   it.each([
     [
       'no abstract',
@@ -61,7 +68,7 @@ describe('CSV', () => {
     [
       'no header',
       'Deep nets,We show\n',
-      'papers.csv:1: no column "title" (found: deep nets, we show); name them title, abstract, category',
+      'papers.csv:1: no column "title" (found: Deep nets, We show); name them title, abstract, category',
     ],
     ['a column twice', 'title,abstract,Title\nA,b,c\n', 'papers.csv:1: two columns are named "title"'],
     ['a header only', 'title,abstract\n', 'papers.csv: there are no papers in it'],

@@ -1,7 +1,8 @@
 import { existsSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import type { DateRange } from '../../src/data/dates.js';
-import { ids, kaggle, lines, of, run } from './importing.js';
+import { prepareDataset } from '../../src/data/prepare.js';
+import { ids, kaggle, lines, of, run, written } from './importing.js';
 import { line, PAPER, path, refusal } from './reading.js';
 
 describe('categories', () => {
@@ -20,6 +21,29 @@ describe('categories', () => {
     const result = await run('a.json', papers, { ...wanted, primaryOnly: true, force: true });
     expect(result).toMatchObject({ kept: 2, leftOut: { otherCategories: 5 }, categories: { 'cs.AI': 1 } });
     expect(ids()).toEqual(['cs.AI', 'cs.CL hep-th']);
+  });
+
+  it('that a paper carries stand in its queries, and become the classes of prepare', async () => {
+    const queries = () => written().map(paper => paper.queries);
+    const wanted = { categories: ['cs.AI', 'cs.LG'] };
+    await run('a.json', papers, wanted);
+    expect(queries()).toEqual([['cs.AI'], ['cs.LG', 'cs.AI'], ['cs.LG']]);
+    await run('a.json', papers, { ...wanted, primaryOnly: true, force: true });
+    expect(queries()).toEqual([['cs.AI'], ['cs.LG']]);
+    await run('a.json', papers, { force: true });
+    expect(queries()).toEqual(CATEGORIES.map(() => undefined));
+    await run('a.jsonl', line({ ...PAPER, categories: ['cs.AI'], queries: ['cs.CL'] }), {
+      ...wanted,
+      force: true,
+    });
+    expect(queries()).toEqual([['cs.CL']]);
+
+    // One paper of another primary category came along.
+    const many = Array.from({ length: 30 }, (_, i) =>
+      kaggle({ id: `${i}`, title: `T ${i}`, categories: i % 2 ? 'cs.AI' : 'cs.LG' }),
+    );
+    await run('a.json', lines(...many, of('cs.DC cs.AI', 'stray')), { ...wanted, force: true });
+    expect((await prepareDataset(path('out.jsonl'), {})).labels).toEqual(['cs.AI', 'cs.LG']);
   });
 
   it('are found however a line is written', async () => {

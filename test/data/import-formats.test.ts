@@ -97,12 +97,12 @@ describe('columns', () => {
     [
       'a.csv',
       { title: 'Tittel' },
-      'a.csv:1: no column "tittel" (found: nr, titel, summary, short, topics, topic)',
+      'a.csv:1: no column "Tittel" (found: Nr, Titel, Summary, short, Topics, Topic)',
     ],
     [
       'a.csv',
       { ...columns, doi: 'DOI' },
-      'a.csv:1: no column "doi" (found: nr, titel, summary, short, topics, topic)',
+      'a.csv:1: no column "DOI" (found: Nr, Titel, Summary, short, Topics, Topic)',
     ],
     ['a.jsonl', { title: 'toString' }, 'a.jsonl:1: no "toString" for the title'],
     ['a.jsonl', { title: 'headline' }, 'a.jsonl:1: no "headline" for the title'],
@@ -123,7 +123,7 @@ describe('columns', () => {
       'a.csv:3: "topic" is ""; expected the name of a class',
     );
     expect(await refusal(run('a.csv', csv, { labelColumn: 'Topik' }))).toBe(
-      'a.csv:1: no column "topik" (found: title, abstract, topic)',
+      'a.csv:1: no column "Topik" (found: title, abstract, Topic)',
     );
     expect(await refusal(run('a.jsonl', line(PAPER), { labelColumn: 'Topic' }))).toMatch(
       /^a\.jsonl:1: no "Topic"/,
@@ -149,12 +149,13 @@ describe("the predecessor's files", () => {
       abstract: 'b',
       categories: ['cs.LG', 'cs.AI'],
       published: '2024-01-01T00:00:00Z',
+      stated: 'cs.AI',
       queries: ['cs.AI'],
     };
     expect(written()).toEqual([
       paper,
       paper,
-      { title: 'A', abstract: 'translated', categories: [], queries: ['cs.AI'] },
+      { title: 'A', abstract: 'translated', categories: [], stated: 'cs.AI', queries: ['cs.AI'] },
     ]);
     const again = await collect(output);
     expect(again.map(({ id }) => id)).toEqual(['2401.00001', '2401.00001', 'line-3']);

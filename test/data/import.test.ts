@@ -164,3 +164,13 @@ describe('a long import', () => {
     expect(readdirSync(path('.'))).toEqual([]);
   });
 });
+
+it('warns of papers with neither category nor label', async () => {
+  const rows = (topic: string) => `title,abstract,Topic\nT,A,${topic}\nU,B,x\nV,,x\n`;
+  const result = await run('a.csv', rows('y'));
+  expect(result.warnings).toEqual([
+    '2 papers have neither category nor label: name its field with --label-column',
+  ]);
+  const labelled = await run('a.csv', rows('y'), { labelColumn: 'Topic', force: true });
+  expect(labelled.warnings).toEqual([]);
+});
