@@ -2,9 +2,8 @@ import type { Description } from '../evaluate/describe.js';
 import type { SamplePaper } from '../evaluate/describe-papers.js';
 import { type Block, describedSections, headline, provenance } from '../evaluate/describe-sections.js';
 import { printable } from '../util/format.js';
-import { table } from './table.js';
+import { indent, table, WIDTH, wrap } from './table.js';
 
-const WIDTH = 80;
 const INDENT = '  ';
 /** Lines of an abstract that are shown. */
 const ABSTRACT_LINES = 2;
@@ -65,19 +64,4 @@ function besideEachOther(
         .join('\n'),
     )
     .join('\n');
-}
-
-function wrap(text: string, width: number): string {
-  const lines: string[] = [];
-  for (const word of text.split(' ')) {
-    const last = lines.at(-1);
-    if (last !== undefined && last.length + 1 + word.length <= width)
-      lines[lines.length - 1] = `${last} ${word}`;
-    else lines.push(word);
-  }
-  return lines.join('\n');
-}
-
-function indent(text: string): string {
-  return text.replace(/^/gm, INDENT);
 }

@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander';
 import { ArxivNativeError, exitCode } from '../errors.js';
 import { register as registerDescribe } from './describe.js';
 import { register as registerDoctor } from './doctor.js';
+import { register as registerEvaluate } from './evaluate.js';
 import { register as registerFetch } from './fetch.js';
 import { register as registerImport } from './import.js';
 import { register as registerImportCheckpoint } from './import-checkpoint.js';
@@ -21,6 +22,7 @@ Examples:
   $ arxiv-native prepare papers.jsonl --out data              an honest data set, split
   $ arxiv-native describe data                                what is in it
   $ arxiv-native train --data data --out my-model             train a classifier
+  $ arxiv-native evaluate my-model                            how good it is, and how sure that is
   $ arxiv-native predict --model my-model --title "…" --abstract "…"
   $ arxiv-native predict --model my-model --input papers.jsonl --output categories.jsonl
   $ arxiv-native doctor                                       say what was found where
@@ -65,6 +67,7 @@ function buildProgram(): Command {
     registerDescribe,
     registerTrain,
     registerImportCheckpoint,
+    registerEvaluate,
     registerPredict,
     registerDoctor,
     registerSetup,

@@ -1,26 +1,31 @@
-import type { Dataset } from '../data/dataset.js';
-import { argMaxRows } from '../evaluate/metrics.js';
+import type { Example } from '../data/dataset.js';
 import { writeLines } from '../util/output.js';
+import { argMaxRows } from './metrics.js';
 
-/**
- * Writes what the model said of each test paper: one JSON line with id, label, predicted and probabilities.
- *
- * @param probabilities papers × classes, row-major
- */
+/** What a model said of labelled papers. */
+export interface Predictions {
+  examples: readonly Example[];
+  labels: readonly string[];
+  /** papers × labels.length, row-major. */
+  probabilities: Float64Array;
+  /** The class that was chosen for each paper; by default the most probable. */
+  predicted?: Int32Array | undefined;
+}
+
+/** Writes what a model said of each paper: one JSON line with id, label, predicted and probabilities. */
 export function writePredictions(
   file: string,
-  { test, labels }: Dataset,
-  probabilities: Float64Array,
-  options: { force: boolean },
+  { examples, labels, probabilities, predicted }: Predictions,
+  options: { force: boolean; signal?: AbortSignal | undefined },
 ): Promise<void> {
-  const predicted = argMaxRows(probabilities, labels.length);
+  const chosen = predicted ?? argMaxRows(probabilities, labels.length);
   async function* lines(): AsyncGenerator<string> {
-    for (const [i, { paper, label }] of test.entries()) {
+    for (const [i, { paper, label }] of examples.entries()) {
       const row = probabilities.subarray(i * labels.length, (i + 1) * labels.length);
       yield `${JSON.stringify({
         id: paper.id,
         label: labels[label],
-        predicted: labels[predicted[i]!],
+        predicted: labels[chosen[i]!],
         probabilities: Object.fromEntries(labels.map((name, k) => [name, row[k]])),
       })}\n`;
     }

@@ -1,11 +1,16 @@
-import { evaluate, type Metrics, probabilitiesOf } from '../evaluate/metrics.js';
+import { isOutOfMemory } from '../errors.js';
 import type { EngineModel } from '../native.js';
 import { cancelFlag } from '../util/cancel.js';
-import type { TokenizedExamples } from './batches.js';
-import { isOutOfMemory } from './limits.js';
+import { checkFinite, evaluate, type Metrics, probabilitiesOf } from './metrics.js';
+import type { TokenizedExamples } from './tokenized-examples.js';
 
 /** Without gradients this many papers take less memory than a training step; fewer where even that is too much. */
 const PAPERS_AT_ONCE = 32;
+
+export interface ScoreHooks {
+  signal: AbortSignal | undefined;
+  onProgress: (done: number) => void;
+}
 
 export interface Score {
   metrics: Metrics;
@@ -22,26 +27,40 @@ export async function score(
   model: EngineModel,
   papers: TokenizedExamples,
   labels: readonly string[],
-  options: { signal: AbortSignal | undefined; onProgress: (done: number) => void },
+  hooks: ScoreHooks,
 ): Promise<Score> {
-  const cancel = cancelFlag(options.signal);
+  const probabilities = probabilitiesOf(await logitsOf(model, papers, labels.length, hooks), labels.length);
+  const targets = papers.examples.map(example => example.label);
+  return { metrics: evaluate(probabilities, targets, labels), probabilities };
+}
+
+/**
+ * What a model says of every paper: papers × classes, row-major.
+ *
+ * @throws ArxivNativeError as {@link score} does
+ */
+export async function logitsOf(
+  model: EngineModel,
+  papers: TokenizedExamples,
+  classes: number,
+  { signal, onProgress }: ScoreHooks,
+): Promise<Float32Array> {
+  const cancel = cancelFlag(signal);
   try {
-    const probabilities = await predictAll(model, papers, labels.length, cancel.flag, options.onProgress);
-    const targets = papers.examples.map(example => example.label);
-    return { metrics: evaluate(probabilities, targets, labels), probabilities };
+    return await allLogits(model, papers, classes, cancel.flag, onProgress);
   } finally {
     cancel.release();
   }
 }
 
-async function predictAll(
+async function allLogits(
   model: EngineModel,
   papers: TokenizedExamples,
   classes: number,
   cancel: Uint8Array,
   onProgress: (done: number) => void,
-): Promise<Float64Array> {
-  const probabilities = new Float64Array(papers.length * classes);
+): Promise<Float32Array> {
+  const logits = new Float32Array(papers.length * classes);
   let atOnce = PAPERS_AT_ONCE;
   let batch = papers.range(0, atOnce);
   for (let start = 0; start < papers.length; ) {
@@ -51,7 +70,9 @@ async function predictAll(
     running.catch(() => {});
     const next = papers.range(start + count, start + count + atOnce);
     try {
-      probabilities.set(probabilitiesOf(await running, classes), start * classes);
+      const found = await running;
+      checkFinite(found);
+      logits.set(found, start * classes);
     } catch (error) {
       if (!isOutOfMemory(error) || count === 1) throw error;
       atOnce = Math.ceil(count / 2);
@@ -62,5 +83,5 @@ async function predictAll(
     batch = next;
     onProgress(start);
   }
-  return probabilities;
+  return logits;
 }

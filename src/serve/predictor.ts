@@ -1,10 +1,9 @@
-import { availableParallelism } from 'node:os';
 import { cleanText } from '../data/paper.js';
-import { loadEngine, resolveDevice } from '../engine.js';
 import { ArxivNativeError } from '../errors.js';
 import { decide } from '../evaluate/decide.js';
 import { probabilitiesOf } from '../evaluate/metrics.js';
-import { openSavedModel, type SavedModel } from '../model/saved-model.js';
+import { loadSavedModel, type PlacementOptions } from '../model/load.js';
+import type { SavedModel } from '../model/saved-model.js';
 import type { EngineModel, Precision } from '../native.js';
 import { type Lengths, packPapers } from '../text/pack.js';
 import { cancelFlag, orCancelled, throwIfCancelled } from '../util/cancel.js';
@@ -31,13 +30,7 @@ export interface Prediction {
   probabilities: Record<string, number>;
 }
 
-export interface LoadOptions {
-  /** `auto` (the best there is), `cpu`, `cuda`, `cuda:1` or `mps`. */
-  device?: string;
-  /** `auto` (the fastest that the device computes natively), `fp32`, `bf16` or `fp16`. */
-  precision?: 'auto' | Precision;
-  /** CPU threads of the engine; by default as many as the process may use. */
-  threads?: number;
+export interface LoadOptions extends PlacementOptions {
   /** Most papers that go through the engine at once; by default 64, fewer if the model reads long texts. */
   batchSize?: number;
 }
@@ -110,23 +103,12 @@ export class Predictor {
         { remedy: 'Name the folder that training wrote.' },
       );
     }
-    const threads = positiveInteger('threads', options.threads ?? availableParallelism());
-    const saved = await openSavedModel(folder);
-    const batchSize = positiveInteger('batchSize', options.batchSize ?? defaultBatchSize(saved.lengths));
-    const addon = loadEngine();
-    const { device, precision } = resolveDevice(options.device ?? 'auto', options.precision ?? 'auto', addon);
-    const model = await addon.createModel({
-      encoder: saved.encoder,
-      head: saved.head,
-      device,
-      precision,
-      threads,
-      seed: 0,
-      deterministic: false,
-      weights: saved.tensors,
-      mayInitialize: [],
-    });
-    return new Predictor(saved, model, device, precision, batchSize);
+    const { device, precision, threads } = options;
+    if (options.batchSize !== undefined) positiveInteger('batchSize', options.batchSize);
+    const loaded = await loadSavedModel(folder, { device, precision, threads });
+    const { saved } = loaded;
+    const batchSize = options.batchSize ?? defaultBatchSize(saved.lengths);
+    return new Predictor(saved, loaded.model, loaded.device, loaded.precision, batchSize);
   }
 
   /** Classifies one paper. Calls that run at the same time share a batch. */

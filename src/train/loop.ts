@@ -1,4 +1,6 @@
-import { ArxivNativeError } from '../errors.js';
+import { ArxivNativeError, isOutOfMemory } from '../errors.js';
+import { score } from '../evaluate/score.js';
+import type { LabelledBatch, TokenizedExamples } from '../evaluate/tokenized-examples.js';
 import type { EngineModel, StepResult } from '../native.js';
 import { isCancelled } from '../util/cancel.js';
 import { epochOrder } from './batches.js';

@@ -111,7 +111,9 @@ async function trainIn(
     if (training.test === undefined) return { folder: staged.target, training, unfinished: folder.path };
     await folder.done();
     if (savePredictions !== undefined && test !== undefined) {
-      await writePredictions(savePredictions, run.data, test.probabilities, { force }).catch(error => {
+      const { data } = run;
+      const answers = { examples: data.test, labels: data.labels, probabilities: test.probabilities };
+      await writePredictions(savePredictions, answers, { force }).catch(error => {
         throw afterwards(error, staged.target);
       });
     }
@@ -207,6 +209,7 @@ async function prepare(
     frozenLayers: training.frozenLayers,
     data: {
       source: data.source,
+      splitSeed: options.splitSeed ?? seed,
       fingerprint: data.fingerprint,
       labels: data.labels,
       rule: data.rule,

@@ -80,6 +80,8 @@ export interface TrainPlan {
   parameters: { total: number; trainable: number };
   data: {
     source: string;
+    /** Decides the split where the source has none. */
+    splitSeed: number;
     fingerprint: string;
     labels: string[];
     /** How the papers were labelled and split. */

@@ -1,8 +1,8 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { Example } from '../../src/data/dataset.js';
 import { ArxivNativeError } from '../../src/errors.js';
-import type { Tokenizer } from '../../src/text/tokenizer.js';
 import { TokenizedExamples } from '../../src/evaluate/tokenized-examples.js';
+import type { Tokenizer } from '../../src/text/tokenizer.js';
 import { epochOrder } from '../../src/train/batches.js';
 import { newState, type TrainState } from '../../src/train/checkpoint.js';
 import { type LoopOptions, runEpochs } from '../../src/train/loop.js';

@@ -1,0 +1,253 @@
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { SPLITS, type Split } from '../data/paper.js';
+import { partFile } from '../data/prepared-folder.js';
+import type { ReadProgress } from '../data/rows.js';
+import { ArxivNativeError } from '../errors.js';
+import type { Decision } from '../model/decision.js';
+import { loadSavedModel, type PlacementOptions } from '../model/load.js';
+import type { SavedModel } from '../model/saved-model.js';
+import type { Precision } from '../native.js';
+import { throwIfCancelled } from '../util/cancel.js';
+import { checkChoice, checkOptions } from '../util/options.js';
+import { checkOutput } from '../util/output.js';
+import { type BaselineProgress, scoreBaseline, trainBaseline } from './baseline/baseline.js';
+import { bootstrapDifference, bootstrapMetrics, type MetricIntervals } from './bootstrap.js';
+import { decide } from './decide.js';
+import { type Exam, type LeftOut, openExam } from './exam.js';
+import { type McNemar, mcnemar } from './mcnemar.js';
+import { argMaxRows, evaluate, type Metrics, probabilitiesOf } from './metrics.js';
+import { type Objectives, objectives } from './objectives.js';
+import { type SeenPapers, type TrainingFacts, trainingFacts } from './own-data.js';
+import { writePredictions } from './predictions.js';
+import { logitsOf } from './score.js';
+import { TokenizedExamples } from './tokenized-examples.js';
+
+export interface EvaluateModelOptions extends PlacementOptions {
+  /** The folder that train wrote. */
+  model: string;
+  /** A prepared folder, or a file of labelled papers; the data that the model was trained on if absent. */
+  data?: string | undefined;
+  /** The part of that data: `test` if absent. Of a file that the model was not trained on all papers are taken. */
+  split?: Split | undefined;
+  /** Whether TF-IDF and logistic regression, trained on the model's own data, stand beside it: by default, they do. */
+  baseline?: boolean | undefined;
+  /** Draws the samples of the intervals; 42 if absent. */
+  seed?: number | undefined;
+  /** A file for what was said of each paper: JSON lines. */
+  output?: string | undefined;
+  /** Replace that file. */
+  force?: boolean | undefined;
+}
+
+export interface EvaluateModelHooks {
+  onProgress?: ((event: EvaluateModelEvent) => void) | undefined;
+  signal?: AbortSignal | undefined;
+  /** Where trained baselines are kept; by default the project's own cache. */
+  cache?: string | undefined;
+}
+
+export type EvaluateModelEvent =
+  | ({ type: 'reading' } & ReadProgress)
+  | { type: 'predicting'; done: number; total: number }
+  | ({ type: 'baseline' } & BaselineProgress);
+
+/** Figures, and how they vary over sets of papers like these. */
+export interface Figures {
+  metrics: Metrics;
+  intervals: MetricIntervals;
+}
+
+export interface BaselineComparison extends Figures {
+  /** Each figure of the model minus that of the baseline. */
+  difference: MetricIntervals;
+  /** The model is the first. */
+  mcnemar: McNemar;
+}
+
+export interface Evaluation extends Figures {
+  /** Absolute. */
+  model: string;
+  labels: string[];
+  device: string;
+  precision: Precision;
+  data: {
+    source: string;
+    /** Absent for a file of which all papers were taken. */
+    split?: Split;
+    papers: number;
+    leftOut: LeftOut;
+    /** Of the papers, how many the model was trained or selected by; absent where its own data cannot be had. */
+    seen?: SeenPapers;
+  };
+  seed: number;
+  /** By which `metrics` come about. */
+  decision: Decision;
+  /** What the most probable class alone would give; absent where that is the rule. */
+  argmax?: Figures;
+  /** As training recorded them; see {@link TrainingFacts.accuracies}. */
+  accuracies: TrainingFacts['accuracies'];
+  /** Absent for a model without a class cs.AI. */
+  objectives?: Objectives;
+  baseline?: BaselineComparison;
+  /** Why there is no baseline, though it was not declined. */
+  baselineOmitted?: string;
+}
+
+const DEFAULT_SEED = 42;
+
+/**
+ * Examines a saved model by labelled papers: how often it is right, how sure that is, and what words alone would reach.
+ *
+ * @throws ArxivNativeError BAD_OPTION, BAD_MODEL, BAD_INPUT (as loadDataset does; where the model's own data is gone or
+ *   changed; where no paper has a label of the model), UNSUPPORTED, OUT_OF_MEMORY, NON_FINITE, IO, CANCELLED, ADDON
+ */
+export async function evaluateModel(
+  options: EvaluateModelOptions,
+  hooks: EvaluateModelHooks = {},
+): Promise<Evaluation> {
+  checkEvaluateOptions(options);
+  const { output, force = false, seed = DEFAULT_SEED } = options;
+  const { saved, model, device, precision } = await loadSavedModel(options.model, options);
+  try {
+    if (output !== undefined) await checkOutput(output, { force, inputs: inputsOf(saved, options) });
+    const exam = await openExam(saved, options, {
+      signal: hooks.signal,
+      onProgress: progress => hooks.onProgress?.({ type: 'reading', ...progress }),
+    });
+    const { examples } = exam;
+    const papers = new TokenizedExamples(saved.tokenizer, examples, saved.lengths);
+    const logits = await logitsOf(model, papers, saved.labels.length, {
+      signal: hooks.signal,
+      onProgress: done => hooks.onProgress?.({ type: 'predicting', done, total: examples.length }),
+    });
+    const probabilities = probabilitiesOf(logits, saved.labels.length, saved.thresholds.temperature);
+    const predicted = decide(probabilities, saved.labels, saved.thresholds);
+    const evaluation = {
+      ...(await judge(saved, exam, { probabilities, predicted }, options, hooks)),
+      device,
+      precision,
+      seed,
+    };
+    if (output !== undefined) {
+      const predictions = { examples, labels: saved.labels, probabilities, predicted };
+      await writePredictions(output, predictions, { force, signal: hooks.signal });
+    }
+    return evaluation;
+  } finally {
+    model.dispose();
+  }
+}
+
+/** The files that are read: none may be written over. */
+function inputsOf(saved: SavedModel, { data }: EvaluateModelOptions): string[] {
+  const sources = [data, trainingFacts(saved)?.data.source].filter(source => source !== undefined);
+  const model = readdirSync(saved.folder).map(name => join(saved.folder, name));
+  return [...model, ...sources.flatMap(source => [source, ...SPLITS.map(part => partFile(source, part))])];
+}
+
+interface Answers {
+  probabilities: Float64Array | Float32Array;
+  predicted?: Int32Array;
+}
+
+async function judge(
+  saved: SavedModel,
+  exam: Exam,
+  answers: Answers & { predicted: Int32Array },
+  { baseline: wanted = true, seed = DEFAULT_SEED }: EvaluateModelOptions,
+  hooks: EvaluateModelHooks,
+): Promise<Omit<Evaluation, 'device' | 'precision' | 'seed'>> {
+  const { folder: model, labels, thresholds: decision } = saved;
+  const { examples, source, split, leftOut, seen } = exam;
+  const baseline = wanted ? await judgeBaseline(saved, exam, answers, seed, hooks) : {};
+  throwIfCancelled(hooks.signal, 'evaluating');
+  const figures = figuresOf(examples, labels, answers, seed);
+  const { accuracies = {} } = trainingFacts(saved) ?? {};
+  const { train, validation } = accuracies;
+  const known = train !== undefined && validation !== undefined ? { train, validation } : undefined;
+  const met = objectives(figures.metrics, known);
+  return {
+    model,
+    labels,
+    data: {
+      source,
+      ...(split && { split }),
+      papers: examples.length,
+      leftOut,
+      ...(seen && { seen }),
+    },
+    decision,
+    ...figures,
+    ...(decision.method !== 'argmax' && {
+      argmax: figuresOf(examples, labels, { probabilities: answers.probabilities }, seed),
+    }),
+    accuracies,
+    ...(met && { objectives: met }),
+    ...baseline,
+  };
+}
+
+async function judgeBaseline(
+  { labels }: SavedModel,
+  { examples, own }: Exam,
+  answers: Answers & { predicted: Int32Array },
+  seed: number,
+  hooks: EvaluateModelHooks,
+): Promise<Pick<Evaluation, 'baseline' | 'baselineOmitted'>> {
+  if ('missing' in own) return { baselineOmitted: own.missing };
+  const { signal, cache } = hooks;
+  const onProgress = (progress: BaselineProgress) => hooks.onProgress?.({ type: 'baseline', ...progress });
+  const { classifier } = await trainBaseline(own.dataset, { signal, cache, onProgress });
+  const { probabilities } = await scoreBaseline(classifier, examples, { signal, onProgress });
+  const targets = targetsOf(examples);
+  return {
+    baseline: {
+      ...figuresOf(examples, labels, { probabilities }, seed),
+      difference: bootstrapDifference(answers, { probabilities }, targets, labels, { seed }),
+      mcnemar: mcnemar(answers.predicted, argMaxRows(probabilities, labels.length), targets),
+    },
+  };
+}
+
+function figuresOf(
+  examples: Exam['examples'],
+  labels: readonly string[],
+  { probabilities, predicted }: Answers,
+  seed: number,
+): Figures {
+  const targets = targetsOf(examples);
+  const categories = examples.map(({ paper }) => paper.categories);
+  return {
+    metrics: evaluate(probabilities, targets, labels, { predicted, categories }),
+    intervals: bootstrapMetrics({ probabilities, predicted }, targets, labels, { seed }),
+  };
+}
+
+function targetsOf(examples: Exam['examples']): number[] {
+  return examples.map(({ label }) => label);
+}
+
+function checkEvaluateOptions(options: EvaluateModelOptions): void {
+  checkOptions(
+    options,
+    {
+      model: 'string',
+      data: 'string',
+      split: 'string',
+      baseline: 'boolean',
+      seed: 'number',
+      output: 'string',
+      force: 'boolean',
+      device: 'string',
+      precision: 'string',
+      threads: 'number',
+    },
+    'evaluateModel',
+  );
+  checkChoice('split', options.split, SPLITS, 'evaluateModel');
+  if (options.model !== undefined) return;
+  throw new ArxivNativeError('BAD_OPTION', 'evaluateModel: there is no "model"', {
+    remedy: 'Give the folder that training wrote.',
+  });
+}

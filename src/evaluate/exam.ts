@@ -1,0 +1,121 @@
+import { statSync } from 'node:fs';
+import type { Dataset, Example } from '../data/dataset.js';
+import { findChildren, mergeDuplicates } from '../data/duplicates.js';
+import type { Split } from '../data/paper.js';
+import { type ReadHooks, readRows } from '../data/rows.js';
+import { ArxivNativeError } from '../errors.js';
+import type { SavedModel } from '../model/saved-model.js';
+import { counted, printable } from '../util/format.js';
+import { countSeen, loadAsTrained, loadOwnData, type SeenPapers, trainingFacts } from './own-data.js';
+
+/** Papers of a file or folder that take no part, by why. */
+export interface LeftOut {
+  /** Their label is none of the model's, or they have none. */
+  otherLabels: number;
+  duplicates: number;
+  withdrawn: number;
+  /** Title or abstract is missing. */
+  empty: number;
+  /** Copies of other papers, made to train on. */
+  synthetic: number;
+}
+
+/** The papers that a model is examined by. */
+export interface Exam {
+  source: string;
+  /** Absent where a bare file is taken as a whole. */
+  split?: Split;
+  /** Labels by the model's classes. */
+  examples: Example[];
+  leftOut: LeftOut;
+  /** Of these papers; absent where the model's own data cannot be had. */
+  seen?: SeenPapers;
+  /** What the model was trained on, or why that is not to be had. */
+  own: { dataset: Dataset } | { missing: string };
+}
+
+export interface ExamOptions {
+  data?: string | undefined;
+  split?: Split | undefined;
+}
+
+/**
+ * Finds the papers to examine a model by: a part of its own data, a part of another prepared folder, or all papers of a
+ * file.
+ *
+ * @throws BAD_INPUT, also where the model's own data is asked for and gone or changed, and where no paper has a label of
+ *   the model; IO; CANCELLED
+ */
+export async function openExam(saved: SavedModel, options: ExamOptions, hooks: ReadHooks): Promise<Exam> {
+  const { data, split } = options;
+  if (data === undefined) {
+    const dataset = await loadOwnData(saved, hooks);
+    return partOf(saved, dataset, split, dataset);
+  }
+  const isFolder = statSync(data, { throwIfNoEntry: false })?.isDirectory() === true;
+  if (!isFolder && split !== undefined) {
+    // A bare file has parts only as it was split to train this model.
+    const dataset = await loadOwnData(saved, hooks, data);
+    return partOf(saved, dataset, split, dataset);
+  }
+  const found = isFolder ? await loadAsTrained(saved, data, hooks) : await readWhole(saved, data, hooks);
+  if ('labels' in found && found.fingerprint === trainingFacts(saved)?.data.fingerprint) {
+    return partOf(saved, found, split, found);
+  }
+  const own = await loadOwnData(saved, hooks).catch(error => {
+    if (error instanceof ArxivNativeError && error.code !== 'CANCELLED') return error.message;
+    throw error;
+  });
+  if ('labels' in found) return partOf(saved, found, split, own);
+  return { ...found, ...withOwn(found.examples, own) };
+}
+
+function partOf(saved: SavedModel, dataset: Dataset, split: Split = 'test', own: Dataset | string): Exam {
+  const papers = dataset[split].map(({ paper }) => paper);
+  const { examples, otherLabels } = labelled(saved, papers, dataset.source);
+  const leftOut = { otherLabels, duplicates: 0, withdrawn: 0, empty: 0, synthetic: 0 };
+  return { source: dataset.source, split, examples, leftOut, ...withOwn(examples, own) };
+}
+
+async function readWhole(
+  saved: SavedModel,
+  source: string,
+  hooks: ReadHooks,
+): Promise<Omit<Exam, 'own' | 'seen'>> {
+  const labelColumn = trainingFacts(saved)?.data.rule?.labelColumn;
+  const { rows, lost, withdrawn, empty } = await readRows([source], labelColumn, hooks);
+  const { papers, children, byId, byTitle } = mergeDuplicates(findChildren(rows, lost));
+  const { examples, otherLabels } = labelled(
+    saved,
+    papers.map(({ paper }) => paper),
+    source,
+  );
+  const duplicates = byId + byTitle;
+  return {
+    source,
+    examples,
+    leftOut: { otherLabels, duplicates, withdrawn, empty, synthetic: children.length },
+  };
+}
+
+function labelled({ labels }: SavedModel, papers: readonly Example['paper'][], source: string) {
+  const index = new Map(labels.map((label, k) => [label, k]));
+  const examples: Example[] = [];
+  for (const paper of papers) {
+    const label = index.get(paper.label);
+    if (label !== undefined) examples.push({ paper, label });
+  }
+  if (examples.length > 0) return { examples, otherLabels: papers.length - examples.length };
+  const names = labels.slice(0, 8).map(printable).join(', ');
+  throw new ArxivNativeError(
+    'BAD_INPUT',
+    `${source}: none of ${counted(papers.length, 'paper')} has a label that the model knows`,
+    { remedy: `It tells apart: ${names}${labels.length > 8 ? ', …' : ''}.` },
+  );
+}
+
+function withOwn(examples: readonly Example[], own: Dataset | string): Pick<Exam, 'own' | 'seen'> {
+  if (typeof own === 'string') return { own: { missing: own } };
+  const papers = examples.map(({ paper }) => paper);
+  return { own: { dataset: own }, seen: countSeen(papers, own) };
+}

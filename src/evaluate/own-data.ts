@@ -1,0 +1,115 @@
+import { type Dataset, loadDataset } from '../data/dataset.js';
+import { baseId, hasOwnId, type Paper, titleKey } from '../data/paper.js';
+import type { PrepareRule } from '../data/prepare-options.js';
+import type { ReadHooks } from '../data/rows.js';
+import { ArxivNativeError } from '../errors.js';
+import type { SavedModel } from '../model/saved-model.js';
+
+/** What training.json says of the data; nothing but this is read of it. */
+interface RecordedData {
+  source: string;
+  fingerprint: string;
+  splitSeed?: number;
+  rule?: Partial<PrepareRule>;
+}
+
+/** What evaluation wants to know of a training: absent for a model that was imported. */
+export interface TrainingFacts {
+  data: RecordedData;
+  seed: number;
+  /** Shares of the papers that the kept weights classify rightly; those of training with dropout, over its epoch. */
+  accuracies: { train?: number; validation?: number; test?: number };
+}
+
+const REMEDY = 'Name labelled papers by --data: a prepared folder, or a file.';
+
+/** What is known of how a model was trained; undefined where it was not trained here. */
+export function trainingFacts({ training }: SavedModel): TrainingFacts | undefined {
+  const { data, seed, history, bestEpoch, validation, test } = training as Record<string, unknown> & {
+    data?: Partial<RecordedData>;
+    history?: { trainAccuracy?: number }[];
+    validation?: { accuracy?: number };
+    test?: { accuracy?: number };
+  };
+  if (typeof data?.source !== 'string' || typeof data.fingerprint !== 'string') return undefined;
+  const accuracies = {
+    train: Array.isArray(history) ? history[Number(bestEpoch) - 1]?.trainAccuracy : undefined,
+    validation: validation?.accuracy,
+    test: test?.accuracy,
+  };
+  return {
+    data: data as RecordedData,
+    seed: typeof seed === 'number' ? seed : 0,
+    accuracies: Object.fromEntries(
+      Object.entries(accuracies).filter(([, value]) => typeof value === 'number'),
+    ),
+  };
+}
+
+/**
+ * The data that a model was trained on, split as it was then.
+ *
+ * @param path where it lies now, if elsewhere
+ * @throws BAD_INPUT where it is gone, or is other data now, and for a model that was not trained here; CANCELLED
+ */
+export async function loadOwnData(saved: SavedModel, hooks: ReadHooks, path?: string): Promise<Dataset> {
+  const facts = trainingFacts(saved);
+  if (facts === undefined) {
+    throw new ArxivNativeError(
+      'BAD_INPUT',
+      `${saved.folder} was not trained here: its own data is not known`,
+      { remedy: REMEDY },
+    );
+  }
+  const { data } = facts;
+  const source = path ?? data.source;
+  const dataset = await loadAsTrained(saved, source, hooks).catch(error => {
+    if (path !== undefined || !(error instanceof ArxivNativeError) || error.code === 'CANCELLED') throw error;
+    throw new ArxivNativeError(
+      'BAD_INPUT',
+      `the data that ${saved.folder} was trained on cannot be read: ${error.message}`,
+      { remedy: REMEDY, cause: error },
+    );
+  });
+  if (dataset.fingerprint === data.fingerprint) return dataset;
+  throw new ArxivNativeError(
+    'BAD_INPUT',
+    `${source} is not the data that ${saved.folder} was trained on: its fingerprint is ${dataset.fingerprint.slice(0, 16)}, not ${data.fingerprint.slice(0, 16)}`,
+    { remedy: path === undefined ? REMEDY : 'Leave --split out to take all papers of a file as an exam.' },
+  );
+}
+
+/** Any data set, read as that of the model was: with its seed and label column, where it has no split and labels. */
+export async function loadAsTrained(saved: SavedModel, source: string, hooks: ReadHooks): Promise<Dataset> {
+  const { data, seed = 0 } = trainingFacts(saved) ?? {};
+  const options = { seed: data?.splitSeed ?? seed };
+  const labelColumn = data?.rule?.labelColumn;
+  return loadDataset(source, { ...options, labelColumn }, hooks).catch(error => {
+    // A prepared folder has its labels chosen.
+    const isPrepared = error instanceof ArxivNativeError && error.code === 'BAD_OPTION';
+    if (isPrepared && labelColumn !== undefined) return loadDataset(source, options, hooks);
+    throw error;
+  });
+}
+
+/** How many of some papers a model has met before, by id or title. */
+export interface SeenPapers {
+  train: number;
+  validation: number;
+}
+
+export function countSeen(papers: readonly Paper[], dataset: Dataset): SeenPapers {
+  const count = (part: 'train' | 'validation') => {
+    const known = new Set(dataset[part].flatMap(({ paper }) => keys(paper)));
+    return papers.filter(paper => keys(paper).some(key => known.has(key))).length;
+  };
+  return { train: count('train'), validation: count('validation') };
+}
+
+function keys(paper: Paper): string[] {
+  const title = titleKey(paper.title);
+  return [
+    ...(hasOwnId(paper) ? [`id ${baseId(paper.id)}`] : []),
+    ...(title === '' ? [] : [`title ${title}`]),
+  ];
+}
