@@ -34,7 +34,7 @@ export function register(program: Command): void {
     .description('say what is in a data set: classes, lengths, truncation, overlap, dates, faults')
     .argument(
       '<data>',
-      'a folder that prepare wrote, or a file of labelled papers (.jsonl or .csv; .gz or .zip of either)',
+      'a folder that prepare wrote, or a file of labelled papers (.jsonl or .csv; .gz or .zip of either; - for standard input)',
     )
     .option('--label-column <name>', 'the field that holds the label, if it is not the category')
     .option('--encoder <encoder>', 'whose tokenizer counts: a folder, or a Hugging Face Hub id')

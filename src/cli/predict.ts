@@ -45,7 +45,7 @@ export function register(program: Command): void {
     .addOption(
       new Option(
         '--input <file>',
-        'papers as .jsonl or .csv (.gz of either), - for standard input',
+        'papers as .jsonl or .csv (.gz or .zip of either), - for standard input',
       ).conflicts(['title', 'abstract']),
     )
     .addOption(

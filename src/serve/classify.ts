@@ -7,7 +7,7 @@ import { writeLines } from '../util/output.js';
 import type { Prediction, Predictor } from './predictor.js';
 
 interface ClassifyOptions {
-  /** Path of a .jsonl or .csv file (.gz of either), or `-` for `stdin`. */
+  /** Path of a .jsonl or .csv file (.gz or .zip of either), or `-` for `stdin`. */
   input: string;
   format?: 'jsonl' | 'csv' | undefined;
   /** Path of the file to write; without it the lines go to `stdout`. */
