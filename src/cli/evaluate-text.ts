@@ -65,7 +65,8 @@ function seenText(seen: Evaluation['data']['seen']): string {
   return `Not all are new to it: ${parts.join(', ')}. The figures flatter it.`;
 }
 
-function ruleText(decision: Evaluation['decision']): string {
+/** How a model chooses, in a sentence. */
+export function ruleText(decision: Evaluation['decision']): string {
   const temperature = decision.temperature ? `, temperature ${decision.temperature.toPrecision(3)}` : '';
   if (decision.method === 'argmax') return `The most probable class is chosen${temperature}.`;
   const thresholds = Object.entries(decision.thresholds).map(

@@ -12,6 +12,7 @@ import { register as registerPrepare } from './prepare.js';
 import { fromCommander, reportError } from './report-error.js';
 import { register as registerSetup } from './setup.js';
 import { register as registerTrain } from './train.js';
+import { register as registerTune } from './tune.js';
 
 const { version } = createRequire(import.meta.url)('../../package.json') as { version: string };
 
@@ -68,6 +69,7 @@ function buildProgram(): Command {
     registerTrain,
     registerImportCheckpoint,
     registerEvaluate,
+    registerTune,
     registerPredict,
     registerDoctor,
     registerSetup,

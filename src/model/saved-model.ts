@@ -5,7 +5,7 @@ import { ArxivNativeError } from '../errors.js';
 import type { EncoderShape, HeadShape, TensorSource } from '../native.js';
 import type { Lengths } from '../text/pack.js';
 import { Tokenizer } from '../text/tokenizer.js';
-import { fileError, StagedFolder, type StagingOptions, writeFileSynced } from '../util/files.js';
+import { fileError, StagedFolder, type StagingOptions, writeFileSynced, writeWhole } from '../util/files.js';
 import { printable } from '../util/format.js';
 import { checkDecision, type Decision } from './decision.js';
 import { encoderTensors } from './families.js';
@@ -154,6 +154,20 @@ export async function commitSavedModel(
       cause: error,
       remedy: `The trained weights are safe in ${join(staged.path, WEIGHTS)}.`,
     });
+  }
+}
+
+/**
+ * Lets a saved model choose by another rule from now on: the file is replaced as a whole or not at all.
+ *
+ * @throws ArxivNativeError IO
+ */
+export async function saveDecision({ folder }: SavedModel, decision: Decision): Promise<void> {
+  const file = join(folder, THRESHOLDS);
+  try {
+    await writeWhole(file, part => writeFileSynced(part, json(decision)));
+  } catch (error) {
+    throw fileError(error, `writing ${file}`);
   }
 }
 
