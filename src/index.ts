@@ -23,7 +23,19 @@ export {
   type Description,
   describe,
 } from './evaluate/describe.js';
+export {
+  type EvaluateModelHooks,
+  type EvaluateModelOptions,
+  type Evaluation,
+  evaluateModel,
+} from './evaluate/evaluate-model.js';
 export type { Averages, CategoryMetrics, ClassMetrics, CountMetrics, Metrics } from './evaluate/metrics.js';
+export {
+  type TuneModelHooks,
+  type TuneModelOptions,
+  type Tuning,
+  tuneModel,
+} from './evaluate/tune-model.js';
 export {
   type ImportCheckpointOptions,
   type ImportCheckpointResult,

@@ -47,12 +47,14 @@ const EXPORTED = [
   'ArxivNativeError',
   'Predictor',
   'describe',
+  'evaluateModel',
   'fetchPapers',
   'importCheckpoint',
   'importPapers',
   'prepare',
   'train',
   'trainSeeds',
+  'tuneModel',
 ];
 
 function expectAnswers({ stdout, stderr, exitCode }: Awaited<ReturnType<typeof script>>): void {
