@@ -12,11 +12,12 @@ import { throwIfCancelled } from '../util/cancel.js';
 import { checkChoice, checkOptions } from '../util/options.js';
 import { checkOutput } from '../util/output.js';
 import { type BaselineProgress, scoreBaseline, trainBaseline } from './baseline/baseline.js';
-import { bootstrapDifference, bootstrapMetrics, type MetricIntervals } from './bootstrap.js';
+import { bootstrapDifference, type MetricIntervals } from './bootstrap.js';
 import { decide } from './decide.js';
 import { type Exam, type LeftOut, openExam } from './exam.js';
+import { type Figures, figuresOf, targetsOf } from './figures.js';
 import { type McNemar, mcnemar } from './mcnemar.js';
-import { argMaxRows, evaluate, type Metrics } from './metrics.js';
+import { argMaxRows } from './metrics.js';
 import { type Objectives, objectives } from './objectives.js';
 import { type SeenPapers, type TrainingFacts, trainingFacts } from './own-data.js';
 import { writePredictions } from './predictions.js';
@@ -50,12 +51,6 @@ export type EvaluateModelEvent =
   | ({ type: 'reading' } & ReadProgress)
   | { type: 'predicting'; done: number; total: number }
   | ({ type: 'baseline' } & BaselineProgress);
-
-/** Figures, and how they vary over sets of papers like these. */
-export interface Figures {
-  metrics: Metrics;
-  intervals: MetricIntervals;
-}
 
 export interface BaselineComparison extends Figures {
   /** Each figure of the model minus that of the baseline. */
@@ -163,9 +158,7 @@ async function judge(
   throwIfCancelled(hooks.signal, 'evaluating');
   const figures = figuresOf(examples, labels, answers, seed);
   const { accuracies = {} } = trainingFacts(saved) ?? {};
-  const { train, validation } = accuracies;
-  const known = train !== undefined && validation !== undefined ? { train, validation } : undefined;
-  const met = objectives(figures.metrics, known);
+  const met = objectives(figures.metrics, accuracies);
   return {
     model,
     labels,
@@ -207,24 +200,6 @@ async function judgeBaseline(
       mcnemar: mcnemar(answers.predicted, argMaxRows(probabilities, labels.length), targets),
     },
   };
-}
-
-function figuresOf(
-  examples: Exam['examples'],
-  labels: readonly string[],
-  { probabilities, predicted }: Answers,
-  seed: number,
-): Figures {
-  const targets = targetsOf(examples);
-  const categories = examples.map(({ paper }) => paper.categories);
-  return {
-    metrics: evaluate(probabilities, targets, labels, { predicted, categories }),
-    intervals: bootstrapMetrics({ probabilities, predicted }, targets, labels, { seed }),
-  };
-}
-
-function targetsOf(examples: Exam['examples']): number[] {
-  return examples.map(({ label }) => label);
 }
 
 function checkEvaluateOptions(options: EvaluateModelOptions): void {
