@@ -17,6 +17,15 @@ export type { PrepareOptions, PrepareRule } from './data/prepare-options.js';
 export { type PrepareFolderOptions, type PrepareResult, prepare } from './data/prepared-folder.js';
 export { ArxivNativeError, type ErrorCode } from './errors.js';
 export {
+  type AgainstFirst,
+  type Compared,
+  type ComparedModel,
+  type CompareModelsHooks,
+  type CompareModelsOptions,
+  type Comparison,
+  compareModels,
+} from './evaluate/compare-models.js';
+export {
   type DescribeEvent,
   type DescribeHooks,
   type DescribeOptions,

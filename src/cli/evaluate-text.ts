@@ -36,8 +36,12 @@ function block(text: string): string {
 }
 
 function papers({ data, decision, device, precision }: Evaluation): string[] {
-  const { source, split, seen, leftOut } = data;
-  const part = split === undefined ? 'all papers with its labels' : `the ${split} papers`;
+  return [...papersText(data), seenText(data.seen), `${ruleText(decision)} On ${device}, ${precision}.`];
+}
+
+/** Which papers a model was judged by, and which not. */
+export function papersText({ papers, source, split, leftOut }: Omit<Evaluation['data'], 'seen'>): string[] {
+  const part = split === undefined ? 'all papers with known labels' : `the ${split} papers`;
   const reasons = [
     [leftOut.otherLabels, 'without a label that the model knows'],
     [leftOut.duplicates, 'duplicates'],
@@ -47,10 +51,8 @@ function papers({ data, decision, device, precision }: Evaluation): string[] {
   ] as const;
   const out = reasons.filter(([count]) => count > 0).map(([count, why]) => `${grouped(count)} ${why}`);
   return [
-    `${counted(data.papers, 'paper')}: ${part} of ${printable(source)}.`,
+    `${counted(papers, 'paper')}: ${part} of ${printable(source)}.`,
     ...(out.length > 0 ? [`Left out: ${out.join(', ')}.`] : []),
-    seenText(seen),
-    `${ruleText(decision)} On ${device}, ${precision}.`,
   ];
 }
 
@@ -144,7 +146,6 @@ function confusion({ metrics: { confusion: matrix }, labels }: Evaluation): [str
 function comparison({ difference, mcnemar }: BaselineComparison): string {
   const { accuracy } = difference;
   const { onlyFirst, onlySecond, pValue } = mcnemar;
-  const signed = (value: number) => `${value < 0 ? '−' : '+'}${points(Math.abs(value))}`;
   const verdict =
     pValue >= 0.05
       ? 'That is no more than chance may do'
@@ -171,15 +172,22 @@ function objectivesTable({ accuracy, aiRecall, gap, gapTotal }: Objectives): str
   ]).replace(/ +$/gm, '');
 }
 
-function ranged({ value, low, high }: Interval, form: (value: number) => string): string {
+/** A value and its interval, with the unit once. */
+export function ranged({ value, low, high }: Interval, form: (value: number) => string): string {
   const bare = (end: number) => form(end).replace(' %', '');
   return `${form(value)} (${bare(low)}–${bare(high)})`;
 }
 
-function points(share: number): string {
+/** 0.873 → 87.3. */
+export function points(share: number): string {
   return (100 * share).toFixed(1);
 }
 
-function decimal(value: number): string {
+/** A difference of shares in points: 0.012 → +1.2. */
+export function signed(difference: number): string {
+  return `${difference < 0 ? '−' : '+'}${points(Math.abs(difference))}`;
+}
+
+export function decimal(value: number): string {
   return value.toFixed(3);
 }

@@ -1,6 +1,7 @@
 import { createRequire } from 'node:module';
 import { Command, CommanderError } from 'commander';
 import { ArxivNativeError, exitCode } from '../errors.js';
+import { register as registerCompare } from './compare.js';
 import { register as registerDescribe } from './describe.js';
 import { register as registerDoctor } from './doctor.js';
 import { register as registerEvaluate } from './evaluate.js';
@@ -24,6 +25,7 @@ Examples:
   $ arxiv-native describe data                                what is in it
   $ arxiv-native train --data data --out my-model             train a classifier
   $ arxiv-native evaluate my-model                            how good it is, and how sure that is
+  $ arxiv-native compare my-model other-model                 which is better, on the same papers
   $ arxiv-native predict --model my-model --title "…" --abstract "…"
   $ arxiv-native predict --model my-model --input papers.jsonl --output categories.jsonl
   $ arxiv-native doctor                                       say what was found where
@@ -69,6 +71,7 @@ function buildProgram(): Command {
     registerTrain,
     registerImportCheckpoint,
     registerEvaluate,
+    registerCompare,
     registerTune,
     registerPredict,
     registerDoctor,
