@@ -33,6 +33,15 @@ export {
   describe,
 } from './evaluate/describe.js';
 export {
+  type AgainstBest,
+  type Ensemble,
+  type EnsembleMember,
+  type EnsembleModelsHooks,
+  type EnsembleModelsOptions,
+  type EnsemblePart,
+  ensembleModels,
+} from './evaluate/ensemble-models.js';
+export {
   type EvaluateModelHooks,
   type EvaluateModelOptions,
   type Evaluation,

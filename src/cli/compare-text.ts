@@ -103,14 +103,17 @@ function probabilities(rows: readonly Row[]): string {
 function against(others: readonly Row[], label: string | undefined): string {
   return table([
     figureNames(label),
-    ...others.map(({ name, of }) => [name, ...shown(of.against!.difference, label).map(differenceText)]),
+    ...others.map(({ name, of }) => [
+      name,
+      ...shown(of.against!.difference, label).map(each => differenceText(each)),
+    ]),
   ]);
 }
 
-/** −1.2 (−3.4, 1.0), in points. */
-export function differenceText({ value, low, high }: Interval): string {
-  const bare = (end: number) => signed(end).replace('+', '');
-  return `${signed(value)} (${bare(low)}, ${bare(high)})`;
+/** A difference and its interval, of shares in points: −1.2 (−3.4, 1.0). */
+export function differenceText({ value, low, high }: Interval, form = points): string {
+  const bare = (end: number) => signed(end, form).replace('+', '');
+  return `${signed(value, form)} (${bare(low)}, ${bare(high)})`;
 }
 
 function tests(first: Row, others: readonly Row[]): string {
@@ -127,13 +130,13 @@ function tests(first: Row, others: readonly Row[]): string {
     ];
   });
   return table([
-    ['', 'only it', `only ${first.name}`, 'p', ...(several ? ["Holm's p"] : []), 'accuracy is'],
+    ['', 'only it', `only ${first.name}`, 'p', ...(several ? ["Holm's p"] : []), 'verdict'],
     ...rows,
   ]);
 }
 
 function verdict({ adjustedPValue, difference }: AgainstFirst): string {
-  if (adjustedPValue >= 0.05) return 'alike, by this';
+  if (adjustedPValue >= 0.05) return 'undecided';
   return difference.accuracy.value > 0 ? 'better' : 'worse';
 }
 

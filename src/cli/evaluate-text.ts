@@ -183,9 +183,11 @@ export function points(share: number): string {
   return (100 * share).toFixed(1);
 }
 
-/** A difference of shares in points: 0.012 → +1.2. */
-export function signed(difference: number): string {
-  return `${difference < 0 ? '−' : '+'}${points(Math.abs(difference))}`;
+/** A difference, of shares in points: 0.012 → +1.2. */
+export function signed(difference: number, form = points): string {
+  const size = form(Math.abs(difference));
+  if (Number(size) === 0) return size;
+  return `${difference < 0 ? '−' : '+'}${size}`;
 }
 
 export function decimal(value: number): string {

@@ -4,6 +4,7 @@ import { ArxivNativeError, exitCode } from '../errors.js';
 import { register as registerCompare } from './compare.js';
 import { register as registerDescribe } from './describe.js';
 import { register as registerDoctor } from './doctor.js';
+import { register as registerEnsemble } from './ensemble.js';
 import { register as registerEvaluate } from './evaluate.js';
 import { register as registerFetch } from './fetch.js';
 import { register as registerImport } from './import.js';
@@ -72,6 +73,7 @@ function buildProgram(): Command {
     registerImportCheckpoint,
     registerEvaluate,
     registerCompare,
+    registerEnsemble,
     registerTune,
     registerPredict,
     registerDoctor,

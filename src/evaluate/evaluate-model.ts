@@ -1,7 +1,4 @@
-import { readdirSync } from 'node:fs';
-import { join } from 'node:path';
 import { SPLITS, type Split } from '../data/paper.js';
-import { partFile } from '../data/prepared-folder.js';
 import type { ReadProgress } from '../data/rows.js';
 import { ArxivNativeError } from '../errors.js';
 import type { Decision } from '../model/decision.js';
@@ -19,7 +16,7 @@ import { type Figures, figuresOf, targetsOf } from './figures.js';
 import { type McNemar, mcnemar } from './mcnemar.js';
 import { argMaxRows } from './metrics.js';
 import { type Objectives, objectives } from './objectives.js';
-import { type SeenPapers, type TrainingFacts, trainingFacts } from './own-data.js';
+import { inputsOf, type SeenPapers, type TrainingFacts, trainingFacts } from './own-data.js';
 import { writePredictions } from './predictions.js';
 import { answersOfModel } from './probabilities-of-model.js';
 
@@ -105,7 +102,7 @@ export async function evaluateModel(
   const loaded = await loadSavedModel(options.model, options);
   const { saved, device, precision } = loaded;
   try {
-    if (output !== undefined) await checkOutput(output, { force, inputs: inputsOf(saved, options) });
+    if (output !== undefined) await checkOutput(output, { force, inputs: inputsOf(saved, options.data) });
     const exam = await openExam(saved, options, {
       signal: hooks.signal,
       onProgress: progress => hooks.onProgress?.({ type: 'reading', ...progress }),
@@ -131,13 +128,6 @@ export async function evaluateModel(
   } finally {
     loaded.model.dispose();
   }
-}
-
-/** The files that are read: none may be written over. */
-function inputsOf(saved: SavedModel, { data }: EvaluateModelOptions): string[] {
-  const sources = [data, trainingFacts(saved)?.data.source].filter(source => source !== undefined);
-  const model = readdirSync(saved.folder).map(name => join(saved.folder, name));
-  return [...model, ...sources.flatMap(source => [source, ...SPLITS.map(part => partFile(source, part))])];
 }
 
 interface Answers {
