@@ -11,6 +11,7 @@ import { register as registerImport } from './import.js';
 import { register as registerImportCheckpoint } from './import-checkpoint.js';
 import { register as registerPredict } from './predict.js';
 import { register as registerPrepare } from './prepare.js';
+import { register as registerRecipes } from './recipes.js';
 import { fromCommander, reportError } from './report-error.js';
 import { register as registerSetup } from './setup.js';
 import { register as registerTrain } from './train.js';
@@ -69,6 +70,7 @@ function buildProgram(): Command {
     registerImport,
     registerPrepare,
     registerDescribe,
+    registerRecipes,
     registerTrain,
     registerImportCheckpoint,
     registerEvaluate,
