@@ -46,7 +46,9 @@ const USE = `
 const EXPORTED = [
   'ArxivNativeError',
   'Predictor',
+  'compareModels',
   'describe',
+  'ensembleModels',
   'evaluateModel',
   'fetchPapers',
   'importCheckpoint',

@@ -7,7 +7,7 @@ import { indent, table, WIDTH, wrap } from './table.js';
 
 const BASELINE = 'baseline';
 /** Longer names lose their beginning, so that tables stay within 80 columns. */
-const LONGEST_NAME = 14;
+const LONGEST_NAME = 12;
 
 interface Row {
   name: string;

@@ -49,7 +49,7 @@ function figures({ members, figures: of, best }: Ensemble, part: EnsemblePart): 
     points(metrics.calibrationError),
   ];
   return table([
-    ['', 'weight', 'accuracy', 'macro-F1', 'log loss', 'calibration'],
+    ['', 'weight', 'accuracy', 'macro-F1', 'log loss', 'calibr.'],
     ...members.map(({ name, weight, figures: own }) =>
       row(`${shortName(name)}${name === best ? ' *' : ''}`, weight.toFixed(3), own[part]),
     ),

@@ -46,7 +46,7 @@ function print<T>(result: T, { json = false }: { json?: boolean }, text: (result
 
 function listText(recipes: readonly TracedRecipe[]): string {
   const values = table([
-    ['', 'head', 'frozen', 'dropout', 'rate', 'decay', 'class weights', 'loss'],
+    ['', 'head', 'frozen', 'dropout', 'rate', 'decay', 'weights', 'loss'],
     ...recipes.map(({ name, recipe }) => [
       name,
       recipe.head,
