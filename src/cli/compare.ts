@@ -22,7 +22,7 @@ would do as much. Of several tests one comes out by chance, so the verdict goes 
 export function register(program: Command): void {
   const command = program
     .command('compare')
-    .description('several models by the same papers, beside the baseline')
+    .description('judge several models by the same papers, beside the baseline')
     .argument('<models...>', 'two or more folders that train or import-checkpoint wrote')
     .option('--data <path>', 'a prepared folder, or a file of labelled papers (default: their own data)')
     .addOption(new Option('--split <part>', 'of that data (default: test)').choices(SPLITS))

@@ -20,7 +20,7 @@ and tested against the best of them (McNemar's exact test, paired bootstrap of 1
 export function register(program: Command): void {
   const command = program
     .command('ensemble')
-    .description('the weighted mean of several models, beside each alone')
+    .description('judge the weighted mean of several models beside each alone')
     .argument('<models...>', 'two or more folders that train or import-checkpoint wrote')
     .option('--data <path>', 'a prepared folder (default: their own data)')
     .option('--seed <n>', 'draws the samples of the intervals (default: 42)', wholeNumber)

@@ -15,7 +15,7 @@ are of 12: of an encoder with another depth the same share is frozen, rounded to
 export function register(program: Command): void {
   const command = program
     .command('recipes')
-    .description('what models can be trained like')
+    .description('show the recipes that train knows')
     .addHelpText('after', EXAMPLES)
     .helpCommand(false);
   const json = ['--json', 'one JSON document on standard output and nothing else there; errors too'] as const;

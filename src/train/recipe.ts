@@ -129,7 +129,7 @@ export function listRecipes(): TracedRecipe[] {
 }
 
 function nameOfFile(file: string): string {
-  return dirname(file) === fileURLToPath(RECIPES).replace(/[\\/]$/, '') ? basename(file, '.json') : file;
+  return dirname(file) === resolve(fileURLToPath(RECIPES)) ? basename(file, '.json') : file;
 }
 
 function override(written: RecipeSource, overrides: RecipeOverrides): RecipeSource {

@@ -2,6 +2,8 @@ import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { comparisonText } from '../../src/cli/compare-text.js';
+import { ensembleText } from '../../src/cli/ensemble-text.js';
 import { type CompareModelsOptions, compareModels } from '../../src/evaluate/compare-models.js';
 import { ensembleModels } from '../../src/evaluate/ensemble-models.js';
 import { evaluateModel } from '../../src/evaluate/evaluate-model.js';
@@ -41,6 +43,8 @@ beforeAll(async () => {
 
 const compare = (...models: string[]) => compareModels({ models, threads: 1, baseline: false });
 
+const tooLong = (text: string) => text.split('\n').filter(line => line.length > 80 && !line.includes('/'));
+
 interface Said {
   id: string;
   label: string;
@@ -63,11 +67,10 @@ async function evaluated(folder: string, baseline: boolean) {
 
 describe('compare', () => {
   it('gives the figures of evaluate for each model and the baseline, and the differences between them', async () => {
-    const { models, baseline, data, ...rest } = await compareModels(
-      { models: [model, flat, keen], threads: 1 },
-      { cache },
-    );
-    expect(rest.class).toBe('cs.AI');
+    const options = { models: [model, flat, keen], threads: 1 };
+    const comparison = await compareModels(options, { cache });
+    const { models, baseline, data } = comparison;
+    expect(comparison.class).toBe('cs.AI');
     expect(models.map(({ name }) => name)).toEqual(['demo-model', 'flat', 'keen']);
     const [first, second, third] = models;
     const [a, c] = [await evaluated(model, true), await evaluated(keen, false)];
@@ -98,18 +101,26 @@ describe('compare', () => {
     for (const { against } of [second!, third!, baseline!]) {
       expect(against!.adjustedPValue).toBeGreaterThanOrEqual(against!.mcnemar.pValue);
     }
+    const text = comparisonText(comparison);
+    expect(tooLong(text)).toEqual([]);
+    for (const part of ['recall of cs.AI', 'Points above demo-model', 'baseline', "Holm's p", 'gap total']) {
+      expect(text).toContain(part);
+    }
   });
 
   it('counts what each has seen of other papers', async () => {
-    const { models, data } = await compareModels({
+    const comparison = await compareModels({
       models: [model, elsewhere],
       data: examplePapers,
       threads: 1,
       baseline: false,
     });
+    const { models, data } = comparison;
     expect(data).not.toHaveProperty('split');
     expect(models[0]!.seen!.train).toBeGreaterThan(100);
     expect(models[1]).not.toHaveProperty('seen');
+    expect(comparisonText(comparison)).toMatch(/demo-model was trained on \d+ and selected by \d+ of these/);
+    expect(comparisonText(comparison)).toContain('is not known');
   });
 
   it('refuses models that cannot be judged together, by name', async () => {
@@ -138,20 +149,25 @@ describe('compare', () => {
     });
   });
 
-  it('prints tables within 80 columns', async () => {
-    const args = ['compare', model, keen, '--split', 'validation', '--threads', '1'];
-    const { exitCode, stdout, stderr } = await cli(args, { env: { XDG_CACHE_HOME: cache } });
+  it('prints one document, and nothing of what it refuses', async () => {
+    const args = [
+      'compare',
+      model,
+      keen,
+      '--split',
+      'validation',
+      '--no-baseline',
+      '--threads',
+      '1',
+      '--json',
+    ];
+    const { exitCode, stdout, stderr } = await cli(args);
     expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: '' });
-    expect(stdout.split('\n').filter(line => line.length > 80 && !line.includes('/'))).toEqual([]);
-    for (const text of [
-      'recall of cs.AI',
-      'Points above demo-model',
-      'baseline',
-      "Holm's p",
-      'selected by',
-    ]) {
-      expect(stdout).toContain(text);
-    }
+    const { models, data } = JSON.parse(stdout);
+    expect(models[0].seen).toEqual({ train: 0, validation: data.papers });
+    const refused = await cli(['compare', model, stranger]);
+    expect(refused).toMatchObject({ exitCode: 2, stdout: '' });
+    expect(refused.stderr).toContain('do not tell apart the same classes');
   });
 
   it('stops at a signal', async () => {
@@ -165,11 +181,8 @@ describe('compare', () => {
 describe('ensemble', () => {
   it('is the weighted mean of its members, fitted on the validation papers', async () => {
     const output = join(scratch, 'ensemble.jsonl');
-    const { members, figures, best, againstBest } = await ensembleModels({
-      models: [model, flat],
-      threads: 1,
-      output,
-    });
+    const ensemble = await ensembleModels({ models: [model, flat], threads: 1, output });
+    const { members, figures, best, againstBest } = ensemble;
     expect(members.reduce((sum, { weight }) => sum + weight, 0)).toBeCloseTo(1, 12);
     const losses = members.map(member => member.figures.validation.metrics.logLoss);
     expect(figures.validation.metrics.logLoss).toBeLessThanOrEqual(Math.min(...losses) + 1e-7);
@@ -193,13 +206,12 @@ describe('ensemble', () => {
       figures.test.metrics.logLoss - better.figures.test.metrics.logLoss,
       12,
     );
+    const text = ensembleText(ensemble);
+    expect(tooLong(text)).toEqual([]);
+    expect(text).toMatch(/^ {2}ensemble /m);
   });
 
-  it('prints tables within 80 columns, and refuses an output that is the data', async () => {
-    const { exitCode, stdout } = await cli(['ensemble', model, flat, '--threads', '1']);
-    expect(exitCode).toBe(0);
-    expect(stdout).toMatch(/^ {2}ensemble /m);
-    expect(stdout.split('\n').filter(line => line.length > 80 && !line.includes('/'))).toEqual([]);
+  it('refuses an output that is the data', async () => {
     const before = readFileSync(examplePapers);
     const refused = await cli(['ensemble', model, flat, '--output', examplePapers, '--force', '--json']);
     expect(refused.exitCode).toBe(2);
