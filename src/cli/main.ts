@@ -9,6 +9,7 @@ import { register as registerImport } from './import.js';
 import { register as registerImportCheckpoint } from './import-checkpoint.js';
 import { register as registerPredict } from './predict.js';
 import { register as registerPrepare } from './prepare.js';
+import { register as registerReport } from './report.js';
 import { fromCommander, reportError } from './report-error.js';
 import { register as registerSetup } from './setup.js';
 import { register as registerTrain } from './train.js';
@@ -24,6 +25,7 @@ Examples:
   $ arxiv-native describe data                                what is in it
   $ arxiv-native train --data data --out my-model             train a classifier
   $ arxiv-native evaluate my-model                            how good it is, and how sure that is
+  $ arxiv-native report my-model                              the same and more as a page, my-model.html
   $ arxiv-native predict --model my-model --title "…" --abstract "…"
   $ arxiv-native predict --model my-model --input papers.jsonl --output categories.jsonl
   $ arxiv-native doctor                                       say what was found where
@@ -70,6 +72,7 @@ function buildProgram(): Command {
     registerImportCheckpoint,
     registerEvaluate,
     registerTune,
+    registerReport,
     registerPredict,
     registerDoctor,
     registerSetup,

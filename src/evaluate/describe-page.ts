@@ -1,5 +1,5 @@
 import { basename } from 'node:path';
-import { type Chart, COLORS, legendOf, renderChart } from './charts.js';
+import { type Chart, COLORS, legendOf } from './charts.js';
 import type { Description } from './describe.js';
 import {
   type Block,
@@ -11,7 +11,8 @@ import {
   provenance,
 } from './describe-sections.js';
 import type { Distribution } from './distribution.js';
-import { figureHtml, type Html, html, page, tableHtml } from './page.js';
+import { figuresHtml, type TitledChart } from './figures.js';
+import { type Html, html, page, shorten, tableHtml } from './page.js';
 
 /** Beyond these a chart shows the largest classes only. */
 const MOST_BARS = 24;
@@ -25,7 +26,7 @@ export async function describePage(description: Description): Promise<string> {
   const sections = await Promise.all(
     describedSections(description).map(async section => ({
       title: section.title,
-      body: html`${await charts(section, description)}${section.blocks.map(blockHtml)}`,
+      body: html`${await figuresHtml(chartsOf(section.name, description))}${section.blocks.map(blockHtml)}`,
     })),
   );
   const [by, fingerprint] = provenance(description);
@@ -49,7 +50,7 @@ function blockHtml(block: Block): Html {
     papers.map(
       ({ id, title, abstract, categories }) => html`<article>
 <h4>${title || 'no title'}</h4>
-<p>${shorten(abstract)}</p>
+<p>${shorten(abstract, ABSTRACT_SHOWN)}</p>
 <p class="note">${[id, ...categories].join(' · ')}</p>
 </article>
 `,
@@ -57,28 +58,8 @@ function blockHtml(block: Block): Html {
   ])}`;
 }
 
-function shorten(text: string): string {
-  if (text.length <= ABSTRACT_SHOWN) return text;
-  return `${text.slice(0, ABSTRACT_SHOWN).replace(/\s*\S*$/, '')} …`;
-}
-
-async function charts({ name }: DescribedSection, description: Description): Promise<Html> {
-  const drawn = await Promise.all(
-    chartsOf(name, description).map(async ({ title, chart, note }) =>
-      figureHtml(title, await renderChart(chart), note),
-    ),
-  );
-  return drawn.length === 0 ? html`` : html`<div class="charts">${drawn}</div>\n`;
-}
-
 /** An axis of papers. */
 const COUNTS = { format: ',d', tickMinStep: 1, tickCount: 4 };
-
-interface TitledChart {
-  title: string;
-  chart: Chart;
-  note?: string;
-}
 
 function chartsOf(name: DescribedSection['name'], description: Description): TitledChart[] {
   switch (name) {

@@ -1,11 +1,11 @@
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { SPLITS, type Split } from '../data/paper.js';
-import { partFile } from '../data/prepared-folder.js';
+import { partFile, RECORD } from '../data/prepared-folder.js';
 import type { ReadProgress } from '../data/rows.js';
 import { ArxivNativeError } from '../errors.js';
 import type { Decision } from '../model/decision.js';
-import { loadSavedModel, type PlacementOptions } from '../model/load.js';
+import { type LoadedModel, loadSavedModel, type PlacementOptions } from '../model/load.js';
 import type { SavedModel } from '../model/saved-model.js';
 import type { Precision } from '../native.js';
 import { throwIfCancelled } from '../util/cancel.js';
@@ -106,30 +106,18 @@ export async function evaluateModel(
   hooks: EvaluateModelHooks = {},
 ): Promise<Evaluation> {
   checkEvaluateOptions(options);
-  const { output, force = false, seed = DEFAULT_SEED } = options;
+  const { output, force = false } = options;
   const loaded = await loadSavedModel(options.model, options);
-  const { saved, device, precision } = loaded;
+  const { saved } = loaded;
   try {
-    if (output !== undefined) await checkOutput(output, { force, inputs: inputsOf(saved, options) });
+    if (output !== undefined) await checkOutput(output, { force, inputs: inputsOf(saved, options.data) });
     const exam = await openExam(saved, options, {
       signal: hooks.signal,
       onProgress: progress => hooks.onProgress?.({ type: 'reading', ...progress }),
     });
-    const { examples } = exam;
-    const answers = await answersOfModel(loaded, examples, {
-      signal: hooks.signal,
-      onProgress: done => hooks.onProgress?.({ type: 'predicting', done, total: examples.length }),
-    });
-    const probabilities = answers.probabilities();
-    const predicted = decide(probabilities, saved.labels, saved.thresholds);
-    const evaluation = {
-      ...(await judge(saved, exam, { probabilities, predicted }, options, hooks)),
-      device,
-      precision,
-      seed,
-    };
+    const { evaluation, ...answers } = await judgeExam(loaded, exam, options, hooks);
     if (output !== undefined) {
-      const predictions = { examples, labels: saved.labels, probabilities, predicted };
+      const predictions = { examples: exam.examples, labels: saved.labels, ...answers };
       await writePredictions(output, predictions, { force, signal: hooks.signal });
     }
     return evaluation;
@@ -138,11 +126,41 @@ export async function evaluateModel(
   }
 }
 
+/**
+ * What a loaded model says of an exam's papers, and what that is worth.
+ *
+ * @throws ArxivNativeError as {@link evaluateModel}
+ */
+export async function judgeExam(
+  loaded: LoadedModel,
+  exam: Exam,
+  options: Pick<EvaluateModelOptions, 'baseline' | 'seed'>,
+  hooks: EvaluateModelHooks,
+): Promise<{
+  evaluation: Evaluation;
+  /** papers × classes, row-major, by the model's temperature. */
+  probabilities: Float64Array;
+  /** By the model's rule. */
+  predicted: Int32Array;
+}> {
+  const { saved, device, precision } = loaded;
+  const { seed = DEFAULT_SEED } = options;
+  const said = await answersOfModel(loaded, exam.examples, {
+    signal: hooks.signal,
+    onProgress: done => hooks.onProgress?.({ type: 'predicting', done, total: exam.examples.length }),
+  });
+  const probabilities = said.probabilities();
+  const predicted = decide(probabilities, saved.labels, saved.thresholds);
+  const judged = await judge(saved, exam, { probabilities, predicted }, options, hooks);
+  return { evaluation: { ...judged, device, precision, seed }, probabilities, predicted };
+}
+
 /** The files that are read: none may be written over. */
-function inputsOf(saved: SavedModel, { data }: EvaluateModelOptions): string[] {
+export function inputsOf(saved: SavedModel, data: string | undefined): string[] {
   const sources = [data, trainingFacts(saved)?.data.source].filter(source => source !== undefined);
   const model = readdirSync(saved.folder).map(name => join(saved.folder, name));
-  return [...model, ...sources.flatMap(source => [source, ...SPLITS.map(part => partFile(source, part))])];
+  const files = (source: string) => [...SPLITS.map(part => partFile(source, part)), join(source, RECORD)];
+  return [...model, ...sources.flatMap(source => [source, ...files(source)])];
 }
 
 interface Answers {
@@ -154,7 +172,7 @@ async function judge(
   saved: SavedModel,
   exam: Exam,
   answers: Answers & { predicted: Int32Array },
-  { baseline: wanted = true, seed = DEFAULT_SEED }: EvaluateModelOptions,
+  { baseline: wanted = true, seed = DEFAULT_SEED }: Pick<EvaluateModelOptions, 'baseline' | 'seed'>,
   hooks: EvaluateModelHooks,
 ): Promise<Omit<Evaluation, 'device' | 'precision' | 'seed'>> {
   const { folder: model, labels, thresholds: decision } = saved;
