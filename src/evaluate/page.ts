@@ -147,6 +147,7 @@ article p { margin-bottom: 4px; }
 @media (max-width: 480px) {
   table { font-size: 13px; }
   th, td { padding-left: 12px; }
+  tbody th { white-space: normal; }
   thead th { font-size: 12px; }
 }
 code { font: 13px ui-monospace, Menlo, Consolas, monospace; }

@@ -1,3 +1,4 @@
+import { counted } from '../../util/format.js';
 import type { CalibrationBin } from '../calibration.js';
 import { type Chart, COLORS, legendOf } from '../charts.js';
 import type { Evaluation } from '../evaluate-model.js';
@@ -16,6 +17,8 @@ const MOST_POINTS = 200;
 const MOST_ROWS = 12;
 
 const SHARE = { format: '.0%', tickCount: 5 };
+/** Pixels that labels beside a y axis have, for what text takes is only estimated, and % is wide. */
+const BESIDE = { minExtent: 36 };
 const WHOLE = { domain: [0, 1] };
 const quantitative = (field: string, more: object = {}) => ({ field, type: 'quantitative', ...more });
 
@@ -131,7 +134,7 @@ export function reliabilityChart(bins: readonly CalibrationBin[]): TitledChart {
   const values = bins.filter(bin => bin.papers > 0);
   const diagonal = [0, 1].map(p => ({ p }));
   const x = (field: string) =>
-    quantitative(field, { title: 'probability of the chosen class', scale: WHOLE, axis: SHARE });
+    quantitative(field, { title: 'probability of the most probable class', scale: WHOLE, axis: SHARE });
   const y = (field: string) =>
     quantitative(field, { title: 'share that is right', scale: WHOLE, axis: SHARE });
   return {
@@ -173,8 +176,12 @@ export function reliabilityChart(bins: readonly CalibrationBin[]): TitledChart {
 const INK_FAINT = 'var(--faint, #59636e)';
 
 /** What the threshold of a class trades. @param threshold the model's own, where it has one */
-export function curveChart({ label, points: curve }: ThresholdCurve, threshold?: number): TitledChart {
+export function curveChart(
+  { label, papers, points: curve }: ThresholdCurve,
+  threshold?: number,
+): TitledChart {
   const names = ['precision', 'recall', 'accuracy', 'macro-F1'] as const;
+  const end = Math.ceil(10 * Math.max(threshold ?? 0, ...curve.map(point => point.threshold))) / 10;
   const values = thinned(curve, MOST_POINTS).flatMap(point =>
     [point.precision, point.recall, point.accuracy, point.macroF1].map((value, i) => ({
       threshold: point.threshold,
@@ -183,7 +190,7 @@ export function curveChart({ label, points: curve }: ThresholdCurve, threshold?:
     })),
   );
   return {
-    title: `By the threshold of ${label}`,
+    title: `What a threshold of ${label} trades`,
     chart: {
       height: 230,
       layer: [
@@ -193,10 +200,10 @@ export function curveChart({ label, points: curve }: ThresholdCurve, threshold?:
           encoding: {
             x: quantitative('threshold', {
               title: 'threshold',
-              scale: WHOLE,
+              scale: { domain: [0, end] },
               axis: { format: '.1f', tickCount: 6 },
             }),
-            y: quantitative('value', { title: null, scale: WHOLE, axis: SHARE }),
+            y: quantitative('value', { title: null, scale: WHOLE, axis: { ...SHARE, ...BESIDE } }),
             color: colorOf('figure', names),
           },
         },
@@ -212,7 +219,10 @@ export function curveChart({ label, points: curve }: ThresholdCurve, threshold?:
       ],
     },
     alt: `Precision and recall of ${label}, accuracy and macro-F1 over its threshold; the table has them.`,
-    ...(threshold !== undefined && { note: `The dashed line is the model's own: ${threshold.toFixed(3)}.` }),
+    note: [
+      `Of ${counted(papers, 'validation paper')}: ${label} is chosen wherever its probability reaches the threshold, elsewhere the most probable class.`,
+      ...(threshold === undefined ? [] : [`The dashed line is the model's own: ${threshold.toFixed(3)}.`]),
+    ].join(' '),
     table: [
       ['threshold', 'precision', 'recall', 'accuracy', 'macro-F1'],
       ...thinned(curve, MOST_ROWS).map(({ threshold: at, precision, recall, accuracy, macroF1 }) => [
@@ -269,7 +279,11 @@ function epochChart(
           scale: { nice: false },
           axis: { format: 'd', tickMinStep: 1, tickCount: Math.min(8, epochs.length), labelFlush: false },
         }),
-        y: quantitative('value', { title: null, scale: { zero: false }, axis: { format, tickCount: 4 } }),
+        y: quantitative('value', {
+          title: null,
+          scale: { zero: false },
+          axis: { ...BESIDE, format, tickCount: 4 },
+        }),
         color: colorOf('part', names),
       },
     },

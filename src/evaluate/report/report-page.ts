@@ -14,14 +14,23 @@ import {
   ruleSentence,
   topConfusionRows,
 } from '../evaluation-words.js';
-import { figuresHtml } from '../figures.js';
+import { figuresHtml, type TitledChart } from '../figures.js';
 import { countMetrics } from '../metrics.js';
 import { trainingFacts } from '../own-data.js';
 import { detailsHtml, type Html, html, page, type Section, shorten, tableHtml } from '../page.js';
+import type { Mistake } from './mistakes.js';
 import { TrainingRecordReader } from './record.js';
 import { classChart, confusionChart, curveChart, historyCharts, reliabilityChart } from './report-charts.js';
 import type { OmittedPart, Report } from './report-model.js';
-import { dataTerms, importTerms, partRows, settingRows, type Term, trainingTerms } from './training-terms.js';
+import {
+  caveats,
+  dataTerms,
+  importTerms,
+  partRows,
+  settingRows,
+  type Term,
+  trainingTerms,
+} from './training-terms.js';
 
 /** Characters of an abstract that are shown: more than any of arXiv has. */
 const ABSTRACT_SHOWN = 2000;
@@ -39,6 +48,7 @@ export async function reportPage(saved: SavedModel, report: Report): Promise<str
     ...(report.evaluation ? examined(report, words) : recordedFigures(record, report, words)),
     learning(report, words),
     origin(record, saved),
+    mistakeSection(report),
   ]);
   return page(basename(saved.folder), lead(record, saved, report), sections.flat());
 }
@@ -68,16 +78,18 @@ class Words {
 function lead(record: TrainingRecordReader, { labels, thresholds }: SavedModel, report: Report): Html {
   const { evaluation } = report;
   const name = record.text('recipe.name') ?? record.text('imported.file');
-  const what = `A classifier of papers into ${counted(labels.length, 'class').replace(/classs$/, 'classes')}${name === undefined ? '' : `: ${name}`}.`;
-  if (evaluation === undefined) return html`<p>${what}</p>\n${noteHtml(ruleSentence(thresholds))}`;
-  const data = { ...evaluation.data, source: basename(evaluation.data.source) };
-  const accuracy = `Accuracy ${ranged(evaluation.intervals.accuracy, percent)}, 95 % interval.`;
-  return html`<p>${what} ${accuracy}</p>\n${noteHtml(examSentences({ ...evaluation, data }).join(' '))}`;
+  const what = `A classifier of papers into ${labels.length} classes${name === undefined ? '' : `: ${name}`}.`;
+  const accuracy = evaluation && `Accuracy ${ranged(evaluation.intervals.accuracy, percent)}, 95 % interval.`;
+  const sentences = evaluation
+    ? examSentences({ ...evaluation, data: { ...evaluation.data, source: basename(evaluation.data.source) } })
+    : [ruleSentence(thresholds)];
+  return html`<p>${what} ${accuracy ?? ''}</p>
+${caveats(record).map(caveat => html`<p><strong>${caveat}</strong></p>\n`)}${noteHtml(sentences.join(' '))}`;
 }
 
 /** What an exam tells. */
 function examined(report: Report, words: Words): (Promise<Section> | Section)[] {
-  const { labels, calibration = [], curve, mistakes = [] } = report;
+  const { labels, calibration = [], curve } = report;
   const evaluation = report.evaluation!;
   const { metrics, baseline, objectives, decision } = evaluation;
   const recorded = recordedSentences(evaluation);
@@ -98,26 +110,17 @@ function examined(report: Report, words: Words): (Promise<Section> | Section)[] 
         ]
       : []),
     section('Classes', async () => [
-      await figuresHtml([classChart(evaluation)]),
+      await figuresHtml([classChart(evaluation), ...confusionCharts(metrics.confusion, labels)]),
       tableHtml(classRows(evaluation)),
+      ...confusionsHtml(metrics.confusion, labels),
     ]),
-    confusions(metrics.confusion, labels),
-    section('Calibration', async () => [
-      await figuresHtml([reliabilityChart(calibration)]),
+    section('Probabilities and thresholds', async () => [
+      await figuresHtml([reliabilityChart(calibration), ...(curve ? [curveChart(curve, own)] : [])]),
       noteHtml(
-        `Expected calibration error: ${percent(metrics.calibrationError)}; \`tune\` fits a temperature that lowers it.`,
+        `Expected calibration error: ${percent(metrics.calibrationError)}; the tune command fits a temperature that lowers it.`,
       ),
+      words.omitted('curve'),
     ]),
-    section('What a threshold trades', async () =>
-      curve
-        ? [
-            await figuresHtml([curveChart(curve, own)]),
-            noteHtml(
-              `Of ${counted(curve.papers, 'validation paper')}: ${curve.label} is chosen wherever its probability reaches the threshold, elsewhere the most probable class.`,
-            ),
-          ]
-        : [words.omitted('curve')],
-    ),
     ...(baseline
       ? [
           {
@@ -138,13 +141,7 @@ ${tableHtml([
           },
         ]
       : [{ title: 'Beside the baseline', body: words.omitted('baseline') }]),
-    { title: 'Worst mistakes', body: mistakesHtml(mistakes, metrics.papers - rightOf(metrics.confusion)) },
   ];
-}
-
-/** The papers on the diagonal of a matrix. */
-function rightOf(confusion: readonly (readonly number[])[]): number {
-  return confusion.reduce((sum, row, k) => sum + row[k]!, 0);
 }
 
 /** Where there are no papers, what training wrote down. */
@@ -159,19 +156,20 @@ function recordedFigures(
   const { accuracy, macro, perClass } = countMetrics(matrix, labels);
   const papers = perClass.reduce((sum, { support }) => sum + support, 0);
   return [
-    {
-      title: 'Figures',
-      body: html`${words.omitted('evaluation')}<p>As training recorded it, of ${counted(papers, `${part} paper`)} by the most probable class: accuracy ${percent(accuracy)}, macro-F1 ${percent(macro.f1)}.</p>
-${tableHtml([
-  ['', 'precision', 'recall', 'F1', 'papers'],
-  ...perClass.map(each => [
-    each.label,
-    ...[each.precision, each.recall, each.f1].map(percent),
-    grouped(each.support),
-  ]),
-])}`,
-    },
-    confusions(matrix, labels),
+    section('Figures', async () => [
+      words.omitted('evaluation'),
+      html`<p>As training recorded it, of ${counted(papers, `${part} paper`)} by the most probable class: accuracy ${percent(accuracy)}, macro-F1 ${percent(macro.f1)}.</p>\n`,
+      await figuresHtml(confusionCharts(matrix, labels)),
+      tableHtml([
+        ['', 'precision', 'recall', 'F1', 'papers'],
+        ...perClass.map(each => [
+          each.label,
+          ...[each.precision, each.recall, each.f1].map(percent),
+          grouped(each.support),
+        ]),
+      ]),
+      ...confusionsHtml(matrix, labels),
+    ]),
   ];
 }
 
@@ -188,38 +186,44 @@ function matrixOf(
   return matrix.flat().some(cell => cell > 0) ? matrix : undefined;
 }
 
-function confusions(matrix: readonly (readonly number[])[], labels: readonly string[]): Promise<Section> {
+function confusionCharts(matrix: readonly (readonly number[])[], labels: readonly string[]): TitledChart[] {
+  const table = labels.length > MOST_COLUMNS ? undefined : confusionRows(matrix, labels);
   const chart = confusionChart(matrix, labels);
-  return section('Confusions', async () => [
-    await figuresHtml(chart ? [chart] : []),
-    labels.length > MOST_COLUMNS
-      ? tableHtml(topConfusionRows(matrix, labels, MOST_CONFUSIONS))
-      : detailsHtml('As a table', tableHtml(confusionRows(matrix, labels))),
-  ]);
+  return chart ? [{ ...chart, ...(table && { table }) }] : [];
 }
 
-function mistakesHtml(mistakes: NonNullable<Report['mistakes']>, all: number): Html {
-  if (all === 0) return html`<p>None: every paper was given its class.</p>\n`;
-  return html`${noteHtml(
-    `${grouped(mistakes.length)} of ${grouped(all)}: those to whose own class the model gave the smallest probability.`,
-  )}${mistakes.map(({ id, title, abstract, otherCategories, label, predicted, probabilities }) => {
-    const ranking = Object.entries(probabilities).sort(([, a], [, b]) => b - a);
-    const shown = ranking.filter(
-      ([name], i) => i < MOST_PROBABILITIES || name === label || name === predicted,
-    );
-    return html`<article>
+/** Of classes too many for a matrix of numbers. */
+function confusionsHtml(matrix: readonly (readonly number[])[], labels: readonly string[]): Html[] {
+  if (labels.length <= MOST_COLUMNS) return [];
+  const rows = topConfusionRows(matrix, labels, MOST_CONFUSIONS);
+  return [html`<h3>Most frequent confusions</h3>\n`, tableHtml(rows)];
+}
+
+function mistakeSection({ evaluation, mistakes = [] }: Report): Section[] {
+  if (evaluation === undefined) return [];
+  const { confusion, papers } = evaluation.metrics;
+  const wrong = confusion.reduce((left, row, k) => left - row[k]!, papers);
+  const shown =
+    wrong === 0
+      ? 'None: every paper was given its class.'
+      : `${grouped(mistakes.length)} of ${grouped(wrong)}: those to whose own class the model gave the smallest probability.`;
+  return [{ title: 'Worst mistakes', body: html`${noteHtml(shown)}${mistakes.map(mistakeHtml)}` }];
+}
+
+function mistakeHtml(mistake: Mistake): Html {
+  const { id, title, abstract, otherCategories, label, predicted, probabilities } = mistake;
+  const ranking = Object.entries(probabilities).sort(([, a], [, b]) => b - a);
+  const shown = ranking.filter(([name], i) => i < MOST_PROBABILITIES || name === label || name === predicted);
+  const crossListed = otherCategories.includes(predicted) ? ', which is another of its categories' : '';
+  const rest = shown.length < ranking.length ? ' · …' : '';
+  return html`<article>
 <h3>${title || 'no title'}</h3>
-<p>Is <strong>${label}</strong>, was taken for <strong>${predicted}</strong>${
-      otherCategories.includes(predicted) ? ', which is another of its categories' : ''
-    }.</p>
-<p class="note">${shown.map(([name, p]) => `${name} ${percent(p)}`).join(' · ')}${
-      shown.length < ranking.length ? ' · …' : ''
-    }</p>
+<p>Is <strong>${label}</strong>, was taken for <strong>${predicted}</strong>${crossListed}.</p>
+<p class="note">${shown.map(([name, p]) => `${name} ${percent(p)}`).join(' · ')}${rest}</p>
 <p>${shorten(abstract, ABSTRACT_SHOWN)}</p>
-<p class="note">${id}${otherCategories.length > 0 ? ` · also ${otherCategories.join(', ')}` : ''}</p>
+<p class="note">${[id, ...otherCategories.map(category => `also ${category}`)].join(' · ')}</p>
 </article>
 `;
-  })}`;
 }
 
 function learning({ history }: Report, words: Words): Promise<Section> {

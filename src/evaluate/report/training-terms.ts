@@ -24,7 +24,6 @@ export function trainingTerms(record: TrainingRecordReader): Term[] {
     ],
     ['class weights', weights.map(weight => weight.toPrecision(3)).join(', ')],
     ['epochs', best !== undefined && (best > 0 ? `${epochs}, the best was ${best}` : 'none was completed')],
-    ['interrupted', record.value('interrupted') === true && 'stopped before its end'],
     ['seed', record.number('seed')?.toString()],
     ['computed', machine(record)],
     ['time', time(record)],
@@ -32,6 +31,19 @@ export function trainingTerms(record: TrainingRecordReader): Term[] {
     ['versions', versions(record)],
     ['finished', record.text('finishedAt')],
   ]);
+}
+
+/** What must be known before a figure of the model is believed. */
+export function caveats(record: TrainingRecordReader): string[] {
+  return [
+    ...((record.number('data.leaks.seenTestRows') ?? 0) > 0
+      ? ['Papers of the test stand in the training data too: its figures are too good.']
+      : []),
+    ...(record.value('encoder.random') === true
+      ? ['Its encoder began with random weights and has read only these papers: its accuracy means nothing.']
+      : []),
+    ...(record.value('interrupted') === true ? ['Training was interrupted before its end.'] : []),
+  ];
 }
 
 /** What a model was trained on. */
