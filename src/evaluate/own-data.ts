@@ -25,7 +25,7 @@ const REMEDY = 'Name labelled papers by --data: a prepared folder, or a file.';
 
 /** What is known of how a model was trained; undefined where it was not trained here. */
 export function trainingFacts({ training }: SavedModel): TrainingFacts | undefined {
-  const { data, seed, history, bestEpoch, validation, test } = training as Record<string, unknown> & {
+  const { data, seed, history, bestEpoch, validation, test } = (training ?? {}) as Record<string, unknown> & {
     data?: Partial<RecordedData>;
     history?: { trainAccuracy?: number }[];
     validation?: { accuracy?: number };

@@ -156,9 +156,10 @@ figure details { margin: 6px 0 0; }
 summary { color: var(--faint); font-size: 13px; cursor: pointer; }
 details[open] > summary { margin-bottom: 8px; }
 @media print {
+  body { font-size: 12px; }
   main { max-width: none; padding: 0; }
   h2, h3, h4 { break-after: avoid; }
-  figure, article, tr { break-inside: avoid; }
+  figure, tr, dd { break-inside: avoid; }
   .table { overflow-x: visible; }
   summary { display: none; }
 }

@@ -53,6 +53,13 @@ export async function reportPage(saved: SavedModel, report: Report): Promise<str
   return page(basename(saved.folder), lead(record, saved, report), sections.flat());
 }
 
+const OMITTED: Record<OmittedPart, string> = {
+  evaluation: 'No papers were examined for this page',
+  curve: 'What a threshold trades is not shown',
+  baseline: 'There is no baseline',
+  history: 'There is no history',
+};
+
 /** What a page says of what it lacks: a folder's place on this machine is nobody's business. */
 class Words {
   readonly #places: [place: string, name: string][];
@@ -71,7 +78,7 @@ class Words {
     const found = this.report.omitted.find(each => each.part === part);
     if (found === undefined) return html``;
     const why = this.#places.reduce((text, [place, name]) => text.replaceAll(place, name), found.why);
-    return noteHtml(`Not here: ${why}.`);
+    return noteHtml(`${OMITTED[part]}: ${why}.`);
   }
 }
 
@@ -91,7 +98,7 @@ ${caveats(record).map(caveat => html`<p><strong>${caveat}</strong></p>\n`)}${not
 function examined(report: Report, words: Words): (Promise<Section> | Section)[] {
   const { labels, calibration = [], curve } = report;
   const evaluation = report.evaluation!;
-  const { metrics, baseline, objectives, decision } = evaluation;
+  const { metrics, baseline, baselineOmitted, objectives, decision } = evaluation;
   const recorded = recordedSentences(evaluation);
   const own = decision.method === 'thresholds' && curve ? decision.thresholds[curve.label] : undefined;
   return [
@@ -140,7 +147,9 @@ ${tableHtml([
 ])}${noteHtml('The baseline is TF-IDF of words and pairs of words with logistic regression, trained on the same papers.')}`,
           },
         ]
-      : [{ title: 'Beside the baseline', body: words.omitted('baseline') }]),
+      : baselineOmitted
+        ? [{ title: 'Beside the baseline', body: words.omitted('baseline') }]
+        : []),
   ];
 }
 
@@ -203,6 +212,7 @@ function mistakeSection({ evaluation, mistakes = [] }: Report): Section[] {
   if (evaluation === undefined) return [];
   const { confusion, papers } = evaluation.metrics;
   const wrong = confusion.reduce((left, row, k) => left - row[k]!, papers);
+  if (wrong > 0 && mistakes.length === 0) return [];
   const shown =
     wrong === 0
       ? 'None: every paper was given its class.'
