@@ -1,8 +1,8 @@
-import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Report } from '../../src/evaluate/report/report-model.js';
+import { type Report, type ReportModelOptions, reportModel } from '../../src/evaluate/report/report-model.js';
 import { cli, demoModel, examplePapers } from '../support/cli.js';
 
 const scratch = mkdtempSync(join(tmpdir(), 'arxiv-native-report-'));
@@ -21,6 +21,12 @@ async function reported(...args: string[]): Promise<{ report: Report; page: stri
   const { exitCode, stdout, stderr } = await run(...args, '--json');
   if (exitCode !== 0) throw new Error(`${stdout}${stderr}`);
   const report = JSON.parse(stdout) as Report;
+  return { report, page: readFileSync(report.output, 'utf8') };
+}
+
+/** The same in this process, where the engine is not needed. */
+async function made(folder: string): Promise<{ report: Report; page: string }> {
+  const report = await reportModel({ model: folder });
   return { report, page: readFileSync(report.output, 'utf8') };
 }
 
@@ -60,7 +66,7 @@ describe('report', () => {
     const again = await run(model);
     expect(again.exitCode).toBe(2);
     expect(again.stderr).toContain('exists already');
-    const { report } = await reported(model, '--force', '--mistakes', '3');
+    const { report } = await reported(model, '--force', '--mistakes', '3', '--no-baseline');
     const training = JSON.parse(readFileSync(join(model, 'training.json'), 'utf8'));
     expect(report.evaluation!.metrics.accuracy).toBeCloseTo(training.test.accuracy, 12);
     expect(report.mistakes).toHaveLength(3);
@@ -97,7 +103,7 @@ describe('report', () => {
       ...training,
       data: { ...(training.data as object), source: join(scratch, 'private', 'gone.jsonl') },
     }));
-    const { page, report } = await reported(gone);
+    const { page, report } = await made(gone);
     expect(report.omitted.map(({ part }) => part)).toEqual(['evaluation']);
     expect(report).not.toHaveProperty('evaluation');
     const { test } = JSON.parse(readFileSync(join(gone, 'training.json'), 'utf8'));
@@ -105,7 +111,8 @@ describe('report', () => {
     expect(page).toContain('gone.jsonl: no such file');
     expect(page).not.toContain(scratch);
     expect(headings(page)).toEqual(['Figures', 'How it learned', 'What was trained, and how', 'On what']);
-    expect((await run(gone, '--data', join(scratch, 'no.jsonl'), '--force')).exitCode).toBe(2);
+    const named = reportModel({ model: gone, data: join(scratch, 'no.jsonl'), force: true });
+    await expect(named).rejects.toMatchObject({ code: 'BAD_INPUT' });
   });
 
   it.each<[string, unknown, string]>([
@@ -119,7 +126,7 @@ describe('report', () => {
   ])('makes what can be made of a model that %s', async (name, training, text) => {
     const copy = copied(name.replaceAll(' ', '-'), () => training);
     writeFileSync(join(copy, 'metrics.jsonl'), '{"type":"step","step":1}\nnull\n{"type":');
-    const { page, report } = await reported(copy);
+    const { page, report } = await made(copy);
     expect(report.omitted.map(({ part }) => part)).toEqual(['evaluation', 'history']);
     expect(page).toContain(text);
     expect(page).not.toMatch(/undefined|NaN|\[object/);
@@ -134,22 +141,31 @@ describe('report', () => {
     expect(page).toContain('the model&#39;s own: 0.313');
   });
 
-  it.each<[string, string[], RegExp]>([
-    ['an output that is the data', ['--data', 'DATA', '--output', 'DATA', '--force'], /is the input/],
-    ['an output that is the model', ['--output', 'MODEL', '--force'], /is the input/],
-    ['a class that is none', ['--class', 'cs.Al'], /Did you mean "cs\.AI"\?/],
-    ['a part that is none', ['--split', 'all'], /Allowed choices are train, validation, test/],
-    ['fewer than no mistakes', ['--mistakes', '-1'], /"mistakes" must be a whole number >= 0/],
-  ])('refuses %s', async (_, args, message) => {
-    const data = join(scratch, 'data.jsonl');
-    cpSync(examplePapers, data);
-    const places: Record<string, string> = { DATA: data, MODEL: join(model, 'training.json') };
-    const before = readdirSync(scratch);
-    const { exitCode, stdout, stderr } = await run(model, ...args.map(arg => places[arg] ?? arg));
-    expect(stderr).toMatch(message);
+  it('refuses a part that is none', async () => {
+    const { exitCode, stdout, stderr } = await run(model, '--split', 'all');
+    expect(stderr).toContain('Allowed choices are train, validation, test');
     expect({ exitCode, stdout }).toEqual({ exitCode: 2, stdout: '' });
+  });
+
+  it.each<[string, Omit<ReportModelOptions, 'model'>, RegExp]>([
+    ['an output that is the data', { data: 'DATA', output: 'DATA', force: true }, /is the input/],
+    ['an output that is the model', { output: 'MODEL', force: true }, /is the input/],
+    ['a class that is none', { class: 'cs.Al' }, /has no class "cs\.Al"/],
+    ['fewer than no mistakes', { mistakes: -1 }, /"mistakes" must be a whole number >= 0/],
+  ])('refuses %s', async (_, options, message) => {
+    const data = join(scratch, 'data.jsonl');
+    const training = join(model, 'training.json');
+    cpSync(examplePapers, data);
+    const places: Record<string, string> = { DATA: data, MODEL: training };
+    const real = Object.entries(options).map(([name, value]) => [name, places[String(value)] ?? value]);
+    const [names, content] = [readdirSync(scratch), readFileSync(training)];
+    const refused = reportModel({ model, ...Object.fromEntries(real) });
+    await expect(refused).rejects.toMatchObject({
+      code: 'BAD_OPTION',
+      message: expect.stringMatching(message),
+    });
     expect(readFileSync(data)).toEqual(readFileSync(examplePapers));
-    expect(readdirSync(scratch)).toEqual(before);
-    expect(existsSync(join(model, 'model.safetensors'))).toBe(true);
+    expect(readFileSync(training)).toEqual(content);
+    expect(readdirSync(scratch)).toEqual(names);
   });
 });

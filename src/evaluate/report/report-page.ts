@@ -124,7 +124,11 @@ function examined(report: Report, words: Words): (Promise<Section> | Section)[] 
     section('Probabilities and thresholds', async () => [
       await figuresHtml([reliabilityChart(calibration), ...(curve ? [curveChart(curve, own)] : [])]),
       noteHtml(
-        `Expected calibration error: ${percent(metrics.calibrationError)}; the tune command fits a temperature that lowers it.`,
+        `Expected calibration error: ${percent(metrics.calibrationError)}${
+          decision.temperature === undefined
+            ? '. The tune command fits a temperature by the validation papers.'
+            : `, with a temperature of ${decision.temperature.toPrecision(3)}.`
+        }`,
       ),
       words.omitted('curve'),
     ]),
