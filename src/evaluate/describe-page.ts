@@ -11,7 +11,7 @@ import {
   provenance,
 } from './describe-sections.js';
 import type { Distribution } from './distribution.js';
-import { figuresHtml, type TitledChart } from './figures.js';
+import { figuresHtml, largest, type TitledChart } from './figures.js';
 import { type Html, html, page, shorten, tableHtml } from './page.js';
 
 /** Beyond these a chart shows the largest classes only. */
@@ -77,7 +77,7 @@ function chartsOf(name: DescribedSection['name'], description: Description): Tit
 }
 
 function classBars(description: Description): TitledChart {
-  const shown = largest(description, MOST_BARS);
+  const shown = largest(classTotals(description), MOST_BARS);
   const totals = classTotals(description);
   const values = shown.map(k => ({ label: description.labels[k], papers: totals[k] }));
   return {
@@ -212,7 +212,10 @@ function overlapMap({ labels, overlap: { matrix } }: Description): TitledChart {
 
 function monthBars(description: Description): TitledChart {
   const { labels, dates } = description;
-  const shown = largest(description, labels.length > MOST_COLORS ? MOST_COLORS - 1 : MOST_COLORS);
+  const shown = largest(
+    classTotals(description),
+    labels.length > MOST_COLORS ? MOST_COLORS - 1 : MOST_COLORS,
+  );
   const names = new Map(shown.map(k => [k, labels[k]!]));
   const order = [...names.values(), ...(shown.length < labels.length ? ['others'] : [])];
   const values = dates.months.flatMap(({ month, papers }) =>
@@ -254,15 +257,6 @@ function monthBars(description: Description): TitledChart {
 
 function classTotals({ labels, counts }: Description): number[] {
   return labels.map((_, k) => counts.train[k]! + counts.validation[k]! + counts.test[k]!);
-}
-
-/** The indices of the largest classes, in the order of the labels. */
-function largest(description: Description, count: number): number[] {
-  const totals = classTotals(description);
-  return [...totals.keys()]
-    .sort((a, b) => totals[b]! - totals[a]! || a - b)
-    .slice(0, count)
-    .sort((a, b) => a - b);
 }
 
 function shownOf(shown: readonly number[], { labels }: Description): { note?: string } {

@@ -20,3 +20,11 @@ export async function figuresHtml(charts: readonly TitledChart[]): Promise<Html>
   );
   return drawn.length === 0 ? html`` : html`<div class="charts">${drawn}</div>\n`;
 }
+
+/** The indices of the largest numbers, in their order. */
+export function largest(numbers: readonly number[], count: number): number[] {
+  return [...numbers.keys()]
+    .sort((a, b) => numbers[b]! - numbers[a]! || a - b)
+    .slice(0, count)
+    .sort((a, b) => a - b);
+}

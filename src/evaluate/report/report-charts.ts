@@ -1,8 +1,8 @@
 import { counted } from '../../util/format.js';
 import type { CalibrationBin } from '../calibration.js';
-import { type Chart, COLORS, legendOf } from '../charts.js';
+import { type Chart, COLORS, FAINT, legendOf } from '../charts.js';
 import type { Evaluation } from '../evaluate-model.js';
-import type { TitledChart } from '../figures.js';
+import { largest, type TitledChart } from '../figures.js';
 import type { EpochFigures, StepFigures } from './history.js';
 import type { ThresholdCurve } from './report-model.js';
 
@@ -144,7 +144,7 @@ export function reliabilityChart(bins: readonly CalibrationBin[]): TitledChart {
       layer: [
         {
           data: { values: diagonal },
-          mark: { type: 'line', strokeDash: [4, 3], strokeWidth: 1, color: INK_FAINT },
+          mark: { type: 'line', strokeDash: [4, 3], strokeWidth: 1, color: FAINT },
           encoding: { x: x('p'), y: y('p') },
         },
         { data: { values }, mark: { type: 'line' }, encoding: { x: x('confidence'), y: y('accuracy') } },
@@ -172,8 +172,6 @@ export function reliabilityChart(bins: readonly CalibrationBin[]): TitledChart {
     ],
   };
 }
-
-const INK_FAINT = 'var(--faint, #59636e)';
 
 /** What the threshold of a class trades. @param threshold the model's own, where it has one */
 export function curveChart(
@@ -342,14 +340,6 @@ function averages(steps: readonly StepFigures[], most: number): StepFigures[] {
       bucket.reduce((sum, each) => sum + each[field], 0) / bucket.length;
     return { step: bucket.at(-1)!.step, loss: mean('loss'), learningRate: mean('learningRate') };
   });
-}
-
-/** The indices of the largest numbers, in their order. */
-function largest(numbers: readonly number[], count: number): number[] {
-  return [...numbers.keys()]
-    .sort((a, b) => numbers[b]! - numbers[a]! || a - b)
-    .slice(0, count)
-    .sort((a, b) => a - b);
 }
 
 function points(share: number): string {
