@@ -49,6 +49,12 @@ export {
 } from './evaluate/evaluate-model.js';
 export type { Averages, CategoryMetrics, ClassMetrics, CountMetrics, Metrics } from './evaluate/metrics.js';
 export {
+  type Report,
+  type ReportModelHooks,
+  type ReportModelOptions,
+  reportModel,
+} from './evaluate/report/report-model.js';
+export {
   type TuneModelHooks,
   type TuneModelOptions,
   type Tuning,

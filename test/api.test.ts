@@ -54,6 +54,7 @@ const EXPORTED = [
   'importCheckpoint',
   'importPapers',
   'prepare',
+  'reportModel',
   'train',
   'trainSeeds',
   'tuneModel',

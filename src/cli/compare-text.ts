@@ -1,8 +1,15 @@
 import type { Interval, MetricIntervals } from '../evaluate/bootstrap.js';
 import type { AgainstFirst, Compared, ComparedModel, Comparison } from '../evaluate/compare-models.js';
+import {
+  decimal,
+  paperSentences,
+  points,
+  ranged,
+  ruleSentence,
+  signed,
+} from '../evaluate/evaluation-words.js';
 import type { McNemar } from '../evaluate/mcnemar.js';
 import { grouped, percent, printable } from '../util/format.js';
-import { decimal, papersText, points, ranged, ruleText, signed } from './evaluate-text.js';
 import { indent, table, WIDTH, wrap } from './table.js';
 
 const BASELINE = 'baseline';
@@ -33,7 +40,7 @@ export function comparisonText(comparison: Comparison): string {
   return [
     ...models.flatMap(modelText),
     '',
-    ...papersText(data).map(wrapped),
+    ...paperSentences(data).map(wrapped),
     wrapped(`On ${device}, ${precision}.${baseline ? baselineText(baseline.source) : ''}`),
     ...sections
       .filter(([, body]) => body.length > 0)
@@ -49,7 +56,7 @@ export function shortName(name: string): string {
 }
 
 function modelText({ name, model, decision, seen }: ComparedModel): string[] {
-  const rule = decision.method === 'argmax' && !decision.temperature ? [] : [ruleText(decision)];
+  const rule = decision.method === 'argmax' && !decision.temperature ? [] : [ruleSentence(decision)];
   return [printable(model), ...[...rule, ...seenText(name, seen)].map(text => indent(wrapped(text)))];
 }
 

@@ -1,8 +1,8 @@
 import type { Ensemble, EnsembleMember, EnsemblePart } from '../evaluate/ensemble-models.js';
+import { decimal, points, ranged, ruleSentence } from '../evaluate/evaluation-words.js';
 import type { Figures } from '../evaluate/figures.js';
 import { counted, grouped, printable } from '../util/format.js';
 import { differenceText, pText, seenText, shortName } from './compare-text.js';
-import { decimal, points, ranged, ruleText } from './evaluate-text.js';
 import { indent, table, WIDTH, wrap } from './table.js';
 
 const TITLES = {
@@ -30,7 +30,7 @@ export function ensembleText(ensemble: Ensemble): string {
 }
 
 function memberText({ name, model, decision, seen }: EnsembleMember): string[] {
-  const rule = decision.method === 'argmax' && !decision.temperature ? [] : [ruleText(decision)];
+  const rule = decision.method === 'argmax' && !decision.temperature ? [] : [ruleSentence(decision)];
   // That its own validation papers selected it is known; that it was trained on them would spoil the weights.
   const met = seen && {
     train: seen.validation.train + seen.test.train,

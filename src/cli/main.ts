@@ -12,6 +12,7 @@ import { register as registerImportCheckpoint } from './import-checkpoint.js';
 import { register as registerPredict } from './predict.js';
 import { register as registerPrepare } from './prepare.js';
 import { register as registerRecipes } from './recipes.js';
+import { register as registerReport } from './report.js';
 import { fromCommander, reportError } from './report-error.js';
 import { register as registerSetup } from './setup.js';
 import { register as registerTrain } from './train.js';
@@ -28,6 +29,7 @@ Examples:
   $ arxiv-native train --data data --out my-model             train a classifier
   $ arxiv-native evaluate my-model                            how good it is, and how sure that is
   $ arxiv-native compare my-model other-model                 which is better, on the same papers
+  $ arxiv-native report my-model                              the same and more as a page, my-model.html
   $ arxiv-native predict --model my-model --title "…" --abstract "…"
   $ arxiv-native predict --model my-model --input papers.jsonl --output categories.jsonl
   $ arxiv-native doctor                                       say what was found where
@@ -77,6 +79,7 @@ function buildProgram(): Command {
     registerCompare,
     registerEnsemble,
     registerTune,
+    registerReport,
     registerPredict,
     registerDoctor,
     registerSetup,

@@ -1,11 +1,10 @@
 import type { Example } from '../data/dataset.js';
 import { SPLITS, type Split } from '../data/paper.js';
 import type { ReadProgress } from '../data/rows.js';
-import { ArxivNativeError } from '../errors.js';
 import type { Decision } from '../model/decision.js';
 import { checkPlacement, type PlacementOptions } from '../model/load.js';
 import type { Precision } from '../native.js';
-import { checkChoice, checkOptions, didYouMean } from '../util/options.js';
+import { checkChoice, checkOptions } from '../util/options.js';
 import { pacer } from '../util/pace.js';
 import { type BaselineProgress, scoreBaseline, trainBaseline } from './baseline/baseline.js';
 import { bootstrapDifference, type MetricIntervals } from './bootstrap.js';
@@ -17,6 +16,7 @@ import { argMaxRows } from './metrics.js';
 import { type Objectives, objectives, trainingGap } from './objectives.js';
 import { type Answers, askModels, type NamedModel, openModels, openSameExams } from './opened-models.js';
 import { type SeenPapers, type TrainingFacts, trainingFacts } from './own-data.js';
+import { checkClass } from './thresholds.js';
 
 export interface CompareModelsOptions extends PlacementOptions {
   /** The folders that train wrote: two or more. All others are tested against the first. */
@@ -219,11 +219,8 @@ async function compareAnswers(
 }
 
 function shownClass(label: string | undefined, labels: readonly string[]): string | undefined {
-  if (label === undefined) return labels.find(each => each === DEFAULT_CLASS);
-  if (labels.includes(label)) return label;
-  throw new ArxivNativeError('BAD_OPTION', `the models have no class ${JSON.stringify(label)}`, {
-    remedy: didYouMean(label, labels),
-  });
+  checkClass(label, labels);
+  return label ?? labels.find(each => each === DEFAULT_CLASS);
 }
 
 function checkCompareOptions(options: CompareModelsOptions): void {

@@ -2,14 +2,14 @@ import { SPLITS, type Split } from '../data/paper.js';
 import type { ReadProgress } from '../data/rows.js';
 import { ArxivNativeError } from '../errors.js';
 import type { Decision } from '../model/decision.js';
-import { loadSavedModel, type PlacementOptions } from '../model/load.js';
+import { type LoadedModel, loadSavedModel, type PlacementOptions } from '../model/load.js';
 import type { SavedModel } from '../model/saved-model.js';
 import type { Precision } from '../native.js';
 import { throwIfCancelled } from '../util/cancel.js';
 import { checkChoice, checkOptions } from '../util/options.js';
 import { checkOutput } from '../util/output.js';
 import { type BaselineProgress, scoreBaseline, trainBaseline } from './baseline/baseline.js';
-import { bootstrapDifference, type MetricIntervals } from './bootstrap.js';
+import { type Answers, bootstrapDifference, type MetricIntervals } from './bootstrap.js';
 import { decide } from './decide.js';
 import { type Exam, type LeftOut, openExam } from './exam.js';
 import { type Figures, figuresOf, targetsOf } from './figures.js';
@@ -98,30 +98,18 @@ export async function evaluateModel(
   hooks: EvaluateModelHooks = {},
 ): Promise<Evaluation> {
   checkEvaluateOptions(options);
-  const { output, force = false, seed = DEFAULT_SEED } = options;
+  const { output, force = false } = options;
   const loaded = await loadSavedModel(options.model, options);
-  const { saved, device, precision } = loaded;
+  const { saved } = loaded;
   try {
     if (output !== undefined) await checkOutput(output, { force, inputs: inputsOf(saved, options.data) });
     const exam = await openExam(saved, options, {
       signal: hooks.signal,
       onProgress: progress => hooks.onProgress?.({ type: 'reading', ...progress }),
     });
-    const { examples } = exam;
-    const answers = await answersOfModel(loaded, examples, {
-      signal: hooks.signal,
-      onProgress: done => hooks.onProgress?.({ type: 'predicting', done, total: examples.length }),
-    });
-    const probabilities = answers.probabilities();
-    const predicted = decide(probabilities, saved.labels, saved.thresholds);
-    const evaluation = {
-      ...(await judge(saved, exam, { probabilities, predicted }, options, hooks)),
-      device,
-      precision,
-      seed,
-    };
+    const { evaluation, ...answers } = await judgeExam(loaded, exam, options, hooks);
     if (output !== undefined) {
-      const predictions = { examples, labels: saved.labels, probabilities, predicted };
+      const predictions = { examples: exam.examples, labels: saved.labels, ...answers };
       await writePredictions(output, predictions, { force, signal: hooks.signal });
     }
     return evaluation;
@@ -130,16 +118,40 @@ export async function evaluateModel(
   }
 }
 
-interface Answers {
-  probabilities: Float64Array | Float32Array;
-  predicted?: Int32Array;
+/**
+ * What a loaded model says of an exam's papers, and what that is worth.
+ *
+ * @throws ArxivNativeError as {@link evaluateModel}
+ */
+export async function judgeExam(
+  loaded: LoadedModel,
+  exam: Exam,
+  options: Pick<EvaluateModelOptions, 'baseline' | 'seed'>,
+  hooks: EvaluateModelHooks,
+): Promise<{
+  evaluation: Evaluation;
+  /** papers × classes, row-major, by the model's temperature. */
+  probabilities: Float64Array;
+  /** By the model's rule. */
+  predicted: Int32Array;
+}> {
+  const { saved, device, precision } = loaded;
+  const { seed = DEFAULT_SEED } = options;
+  const said = await answersOfModel(loaded, exam.examples, {
+    signal: hooks.signal,
+    onProgress: done => hooks.onProgress?.({ type: 'predicting', done, total: exam.examples.length }),
+  });
+  const probabilities = said.probabilities();
+  const predicted = decide(probabilities, saved.labels, saved.thresholds);
+  const judged = await judge(saved, exam, { probabilities, predicted }, options, hooks);
+  return { evaluation: { ...judged, device, precision, seed }, probabilities, predicted };
 }
 
 async function judge(
   saved: SavedModel,
   exam: Exam,
   answers: Answers & { predicted: Int32Array },
-  { baseline: wanted = true, seed = DEFAULT_SEED }: EvaluateModelOptions,
+  { baseline: wanted = true, seed = DEFAULT_SEED }: Pick<EvaluateModelOptions, 'baseline' | 'seed'>,
   hooks: EvaluateModelHooks,
 ): Promise<Omit<Evaluation, 'device' | 'precision' | 'seed'>> {
   const { folder: model, labels, thresholds: decision } = saved;

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { type Dataset, loadDataset } from '../data/dataset.js';
 import { baseId, hasOwnId, type Paper, SPLITS, titleKey } from '../data/paper.js';
 import type { PrepareRule } from '../data/prepare-options.js';
-import { partFile } from '../data/prepared-folder.js';
+import { partFile, RECORD } from '../data/prepared-folder.js';
 import type { ReadHooks } from '../data/rows.js';
 import { ArxivNativeError } from '../errors.js';
 import type { SavedModel } from '../model/saved-model.js';
@@ -31,7 +31,7 @@ const OTHER_FILE =
 
 /** What is known of how a model was trained; undefined where it was not trained here. */
 export function trainingFacts({ training }: SavedModel): TrainingFacts | undefined {
-  const { data, seed, history, bestEpoch, validation, test } = training as Record<string, unknown> & {
+  const { data, seed, history, bestEpoch, validation, test } = (training ?? {}) as Record<string, unknown> & {
     data?: Partial<RecordedData>;
     history?: { trainAccuracy?: number }[];
     validation?: { accuracy?: number };
@@ -106,7 +106,8 @@ export async function loadAsTrained(saved: SavedModel, source: string, hooks: Re
 export function inputsOf(saved: SavedModel, data: string | undefined): string[] {
   const sources = [data, trainingFacts(saved)?.data.source].filter(source => source !== undefined);
   const model = readdirSync(saved.folder).map(name => join(saved.folder, name));
-  return [...model, ...sources.flatMap(source => [source, ...SPLITS.map(part => partFile(source, part))])];
+  const files = (source: string) => [...SPLITS.map(part => partFile(source, part)), join(source, RECORD)];
+  return [...model, ...sources.flatMap(source => [source, ...files(source)])];
 }
 
 /** How many of some papers a model has met before, by id or title. */
