@@ -3,6 +3,7 @@
 #include <limits>
 
 #include "attention.h"
+#include "fused_attention.h"
 #include "relative_positions.h"
 
 namespace arxiv {
@@ -50,6 +51,7 @@ Encoder::Encoder(const EncoderShape& shape, int64_t frozen_layers, bool freeze_e
         add({"encoder.relative_attention_bias.weight"},
             {shape.relative_attention_buckets, shape.attention_heads}, normal(shape.initializer_range));
   }
+  fused_attention_ = !relative_positions_ && has_fused_attention(hidden / shape.attention_heads);
   for (int64_t n = 0; n < shape.layers; n++) {
     trainable = n >= frozen_layers;
     std::string prefix = "encoder.layer." + std::to_string(n) + ".";
@@ -119,9 +121,14 @@ std::vector<at::Tensor> Encoder::attention_masks(const Pack& pack) const {
 
 at::Tensor Encoder::self_attention(const Layer& layer, const at::Tensor& x, const Pack& pack,
                                    const std::vector<at::Tensor>& masks, Pass& pass) const {
+  at::Tensor projected = layer.query_key_value(x);
+  if (fused_attention_ && projected.is_cpu() && projected.scalar_type() == at::kBFloat16) {
+    return fused_attention(projected, {pack.starts, pack.lengths}, shape_.attention_heads,
+                           shape_.attention_dropout, pass);
+  }
   std::vector<int64_t> tokens;
   for (const auto& group : pack.groups) tokens.push_back(group.tokens);
-  std::vector<at::Tensor> chunks = layer.query_key_value(x).split_with_sizes(tokens), contexts;
+  std::vector<at::Tensor> chunks = projected.split_with_sizes(tokens), contexts;
   for (size_t g = 0; g < chunks.size(); g++) {
     const Group& group = pack.groups[g];
     int64_t rows = group.sequences * group.length;
