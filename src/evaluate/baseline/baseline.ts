@@ -1,5 +1,7 @@
 import type { Dataset, Example } from '../../data/dataset.js';
 import type { Paper } from '../../data/paper.js';
+import { SparseClassifier } from '../../model/sparse-classifier.js';
+import { Tfidf } from '../../text/tfidf.js';
 import { cacheFolder } from '../../util/cache-folder.js';
 import { throwIfCancelled } from '../../util/cancel.js';
 import { checkOptions } from '../../util/options.js';
@@ -7,8 +9,6 @@ import { pacer } from '../../util/pace.js';
 import { evaluate, type Metrics } from '../metrics.js';
 import { readCached, writeCached } from './cache.js';
 import { fitLogisticRegression } from './logistic-regression.js';
-import { SparseClassifier } from './sparse-classifier.js';
-import { Tfidf } from './tfidf.js';
 
 const DOING = 'training the baseline';
 

@@ -14,7 +14,7 @@ import {
   scoreBaseline,
   trainBaseline,
 } from '../../../src/evaluate/baseline/baseline.js';
-import { SparseClassifier } from '../../../src/evaluate/baseline/sparse-classifier.js';
+import { SparseClassifier } from '../../../src/model/sparse-classifier.js';
 
 const EXAMPLES = fileURLToPath(new URL('../../../examples/papers.jsonl', import.meta.url));
 const dataset = await loadDataset(EXAMPLES, { seed: 42 });

@@ -2,8 +2,8 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { baselineText } from '../../../src/evaluate/baseline/baseline.js';
 import { fitLogisticRegression } from '../../../src/evaluate/baseline/logistic-regression.js';
-import { SparseClassifier } from '../../../src/evaluate/baseline/sparse-classifier.js';
-import { Tfidf, type Vocabulary, wordsOf } from '../../../src/evaluate/baseline/tfidf.js';
+import { SparseClassifier } from '../../../src/model/sparse-classifier.js';
+import { Tfidf, type Vocabulary, wordsOf } from '../../../src/text/tfidf.js';
 
 const url = (path: string) => new URL(path, import.meta.url);
 const fixture = (name: string) => JSON.parse(readFileSync(url(`../../fixtures/baseline/${name}`), 'utf8'));

@@ -1,4 +1,4 @@
-import { Growing } from './growing.js';
+import { Growing } from '../util/growing.js';
 import { PairTable } from './pair-table.js';
 
 /** Terms of fewer texts are left out. */

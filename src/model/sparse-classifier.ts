@@ -1,5 +1,11 @@
-import { type LinearModel, softmax } from './logistic-regression.js';
-import { Tfidf, type Vocabulary } from './tfidf.js';
+import { Tfidf, type Vocabulary } from '../text/tfidf.js';
+
+export interface LinearModel {
+  /** features × classes, row-major. */
+  weights: Float32Array;
+  /** One a class. */
+  bias: Float32Array;
+}
 
 /** All that a classifier of words knows: plain data, to be saved and loaded. */
 export interface SparseModel extends LinearModel {
@@ -40,4 +46,17 @@ export class SparseClassifier {
     softmax(logits);
     return Float32Array.from(logits);
   }
+}
+
+/** Turns logits into probabilities, in place, and returns the logarithm of the sum of their exponentials. */
+export function softmax(logits: Float64Array): number {
+  let largest = -Infinity;
+  for (const logit of logits) largest = Math.max(largest, logit);
+  let sum = 0;
+  for (let k = 0; k < logits.length; k++) {
+    logits[k] = Math.exp(logits[k]! - largest);
+    sum += logits[k]!;
+  }
+  for (let k = 0; k < logits.length; k++) logits[k]! /= sum;
+  return largest + Math.log(sum);
 }
