@@ -16,12 +16,11 @@ import { bootstrapDifference, bootstrapMetrics, type MetricIntervals } from './b
 import { decide } from './decide.js';
 import { type Exam, type LeftOut, openExam } from './exam.js';
 import { type McNemar, mcnemar } from './mcnemar.js';
-import { argMaxRows, evaluate, type Metrics, probabilitiesOf } from './metrics.js';
+import { argMaxRows, evaluate, type Metrics } from './metrics.js';
 import { type Objectives, objectives } from './objectives.js';
 import { type SeenPapers, type TrainingFacts, trainingFacts } from './own-data.js';
 import { writePredictions } from './predictions.js';
-import { logitsOf } from './score.js';
-import { TokenizedExamples } from './tokenized-examples.js';
+import { answersOfModel } from './probabilities-of-model.js';
 
 export interface EvaluateModelOptions extends PlacementOptions {
   /** The folder that train wrote. */
@@ -108,7 +107,8 @@ export async function evaluateModel(
 ): Promise<Evaluation> {
   checkEvaluateOptions(options);
   const { output, force = false, seed = DEFAULT_SEED } = options;
-  const { saved, model, device, precision } = await loadSavedModel(options.model, options);
+  const loaded = await loadSavedModel(options.model, options);
+  const { saved, device, precision } = loaded;
   try {
     if (output !== undefined) await checkOutput(output, { force, inputs: inputsOf(saved, options) });
     const exam = await openExam(saved, options, {
@@ -116,12 +116,11 @@ export async function evaluateModel(
       onProgress: progress => hooks.onProgress?.({ type: 'reading', ...progress }),
     });
     const { examples } = exam;
-    const papers = new TokenizedExamples(saved.tokenizer, examples, saved.lengths);
-    const logits = await logitsOf(model, papers, saved.labels.length, {
+    const answers = await answersOfModel(loaded, examples, {
       signal: hooks.signal,
       onProgress: done => hooks.onProgress?.({ type: 'predicting', done, total: examples.length }),
     });
-    const probabilities = probabilitiesOf(logits, saved.labels.length, saved.thresholds.temperature);
+    const probabilities = answers.probabilities();
     const predicted = decide(probabilities, saved.labels, saved.thresholds);
     const evaluation = {
       ...(await judge(saved, exam, { probabilities, predicted }, options, hooks)),
@@ -135,7 +134,7 @@ export async function evaluateModel(
     }
     return evaluation;
   } finally {
-    model.dispose();
+    loaded.model.dispose();
   }
 }
 
