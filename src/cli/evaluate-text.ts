@@ -35,7 +35,7 @@ function block(text: string): string {
   return indent(text.includes('\n') ? text : wrap(text, ROOM));
 }
 
-function papers({ data, decision, device, precision }: Evaluation): string[] {
+function papers({ data, decision, device, precision, wordsWeight }: Evaluation): string[] {
   const { source, split, seen, leftOut } = data;
   const part = split === undefined ? 'all papers with its labels' : `the ${split} papers`;
   const reasons = [
@@ -50,6 +50,9 @@ function papers({ data, decision, device, precision }: Evaluation): string[] {
     `${counted(data.papers, 'paper')}: ${part} of ${printable(source)}.`,
     ...(out.length > 0 ? [`Left out: ${out.join(', ')}.`] : []),
     seenText(seen),
+    ...(wordsWeight === undefined
+      ? []
+      : [`Its probabilities are its encoder's and, with a weight of ${wordsWeight.toFixed(2)}, its words'.`]),
     `${ruleText(decision)} On ${device}, ${precision}.`,
   ];
 }
@@ -152,9 +155,10 @@ function comparison({ difference, mcnemar }: BaselineComparison): string {
   return `Accuracy ${signed(accuracy.value)} points (${signed(accuracy.low)} to ${signed(accuracy.high)}). Only the model is right on ${grouped(onlyFirst)}, only the baseline on ${grouped(onlySecond)}: McNemar's p = ${pValue.toPrecision(2)}. ${verdict}.`;
 }
 
-function recorded({ accuracies: { train, validation, test } }: Evaluation): string[] {
+function recorded({ accuracies: { train, validation, test }, wordsWeight }: Evaluation): string[] {
+  const how = wordsWeight === undefined ? 'with dropout' : 'the encoder alone, with dropout';
   const parts = [
-    ...(train === undefined ? [] : [`training ${percent(train)} (with dropout)`]),
+    ...(train === undefined ? [] : [`training ${percent(train)} (${how})`]),
     ...(validation === undefined ? [] : [`validation ${percent(validation)}`]),
     ...(test === undefined ? [] : [`test ${percent(test)}`]),
   ];

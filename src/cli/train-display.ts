@@ -28,6 +28,9 @@ export class TrainDisplay {
         this.plan = event.plan;
         this.begin(0);
         break;
+      case 'words':
+        this.progress?.update(this.step, `words: ${event.stage} ${event.done}`);
+        break;
       case 'resume':
         this.note(`going on after step ${event.step}, in epoch ${event.epoch}`);
         this.begin(event.step);
@@ -85,7 +88,7 @@ export class TrainDisplay {
 
 /** What stands on standard output when a training is over. */
 export function summary({ folder, training, unfinished }: TrainResult): string {
-  const { test, validation, bestEpoch, history, interrupted, encoder } = training;
+  const { test, validation, bestEpoch, history, interrupted, encoder, words } = training;
   const figures = test ?? validation;
   return [
     ...(figures === undefined
@@ -94,6 +97,11 @@ export function summary({ folder, training, unfinished }: TrainResult): string {
     bestEpoch === 0
       ? 'No epoch was completed: these are the weights of the last step.'
       : `Best of ${counted(history.length, 'epoch')}: ${bestEpoch}, validation accuracy ${percent(validation!.accuracy)}.`,
+    ...(words === undefined
+      ? []
+      : [
+          `That is the encoder, alone ${percent(history[bestEpoch - 1]!.validationAccuracy)}, and words, alone ${percent(words.validationAccuracy)}, whose weight is ${words.weight.toFixed(2)}.`,
+        ]),
     ...(interrupted ? ['Training was interrupted before its end.'] : []),
     ...(test === undefined && !interrupted ? ['The test was interrupted: its papers give no figures.'] : []),
     ...(encoder.random
@@ -176,6 +184,7 @@ function describePlan(plan: TrainPlan): string {
     ...(leaks.contradictingRows + leaks.crossingPapers > 0 ? [describeLeaks(leaks)] : []),
     `recipe ${recipe.name}, encoder ${encoder.id}${encoder.revision === undefined ? '' : `@${encoder.revision}`}, ${frozenLayers} of ${counted(encoder.layers, 'layer')} frozen`,
     `${(parameters.total / 1e6).toFixed(1)} M parameters, ${(parameters.trainable / 1e6).toFixed(1)} M of them trained; at most ${counted(recipe.resolved.epochs, 'epoch')}, ${counted(schedule.steps, 'step')}`,
+    ...(recipe.resolved.words === 'none' ? [] : ['TF-IDF of words beside the encoder']),
     `${device}, ${precision}, ${counted(threads, 'thread')}, seed ${plan.seed}`,
   ].join('\n');
 }

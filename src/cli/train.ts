@@ -62,6 +62,12 @@ export function register(program: Command): void {
         'none',
         'balanced',
       ]),
+    )
+    .addOption(
+      new Option('--words <how>', 'what stands beside the encoder, whatever the recipe says').choices([
+        'none',
+        'tfidf',
+      ]),
     );
   placementOptions(command)
     .option('--deterministic', 'the same weights from the same seed on CUDA too, more slowly')

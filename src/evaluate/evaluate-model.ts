@@ -82,6 +82,8 @@ export interface Evaluation extends Figures {
   seed: number;
   /** By which `metrics` come about. */
   decision: Decision;
+  /** Of words in the model's probabilities; absent for an encoder alone. */
+  wordsWeight?: number;
   /** What the most probable class alone would give; absent where that is the rule. */
   argmax?: Figures;
   /** As training recorded them; see {@link TrainingFacts.accuracies}. */
@@ -157,15 +159,13 @@ async function judge(
   { baseline: wanted = true, seed = DEFAULT_SEED }: EvaluateModelOptions,
   hooks: EvaluateModelHooks,
 ): Promise<Omit<Evaluation, 'device' | 'precision' | 'seed'>> {
-  const { folder: model, labels, thresholds: decision } = saved;
+  const { folder: model, labels, words, thresholds: decision } = saved;
   const { examples, source, split, leftOut, seen } = exam;
   const baseline = wanted ? await judgeBaseline(saved, exam, answers, seed, hooks) : {};
   throwIfCancelled(hooks.signal, 'evaluating');
   const figures = figuresOf(examples, labels, answers, seed);
-  const { accuracies = {} } = trainingFacts(saved) ?? {};
-  const { train, validation } = accuracies;
-  const known = train !== undefined && validation !== undefined ? { train, validation } : undefined;
-  const met = objectives(figures.metrics, known);
+  const { accuracies = {}, encoder } = trainingFacts(saved) ?? {};
+  const met = objectives(figures.metrics, encoder);
   return {
     model,
     labels,
@@ -177,6 +177,7 @@ async function judge(
       ...(seen && { seen }),
     },
     decision,
+    ...(words && { wordsWeight: words.weight }),
     ...figures,
     ...(decision.method !== 'argmax' && {
       argmax: figuresOf(examples, labels, { probabilities: answers.probabilities }, seed),

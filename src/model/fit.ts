@@ -3,7 +3,14 @@ import type { Lengths } from '../text/pack.js';
 import { counted } from '../util/format.js';
 
 /** No model is larger: what a config.json may claim, which is believed before any weights are read. */
-export const LARGEST = { layers: 1000, width: 65_536, positions: 1_000_000, vocabulary: 10_000_000 };
+export const LARGEST = {
+  layers: 1000,
+  width: 65_536,
+  positions: 1_000_000,
+  vocabulary: 10_000_000,
+  words: 2 ** 26,
+  pairs: 2 ** 28,
+};
 
 /** Why parts of a model do not go together. */
 export interface Misfit {

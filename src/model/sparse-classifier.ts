@@ -1,5 +1,10 @@
 import { Tfidf, type Vocabulary } from '../text/tfidf.js';
 
+/** What a classifier of words reads of a paper. */
+export function wordsText({ title, abstract }: { title: string; abstract: string }): string {
+  return `${title} ${abstract}`;
+}
+
 export interface LinearModel {
   /** features × classes, row-major. */
   weights: Float32Array;
@@ -20,7 +25,7 @@ export interface SparseModel extends LinearModel {
 export class SparseClassifier {
   private readonly tfidf: Tfidf;
 
-  /** @throws RangeError if the parts do not fit together */
+  /** @throws RangeError if the parts do not fit together, or a feature comes twice */
   constructor(readonly model: SparseModel) {
     const { labels, vocabulary, idf, weights, bias } = model;
     const features = vocabulary.words.length + vocabulary.pairs.length / 2;
@@ -35,6 +40,13 @@ export class SparseClassifier {
 
   /** One a label. Of a text without a known word the bias alone speaks. */
   probabilities(text: string): Float32Array {
+    const logits = this.logits(text);
+    softmax(logits);
+    return Float32Array.from(logits);
+  }
+
+  /** What the probabilities are the softmax of. */
+  logits(text: string): Float64Array {
     const { weights, bias } = this.model;
     const { columns, values } = this.tfidf.transform(text);
     const classes = bias.length;
@@ -43,8 +55,7 @@ export class SparseClassifier {
       const base = columns[i]! * classes;
       for (let k = 0; k < classes; k++) logits[k]! += values[i]! * weights[base + k]!;
     }
-    softmax(logits);
-    return Float32Array.from(logits);
+    return logits;
   }
 }
 

@@ -42,7 +42,10 @@ export class Tfidf {
   /** Of each feature how often the text at hand has it; 0 between texts. */
   private readonly counts: Int32Array;
 
-  /** @param idf one a feature */
+  /**
+   * @param idf one a feature
+   * @throws RangeError if a word or pair comes twice
+   */
   constructor(
     readonly vocabulary: Vocabulary,
     readonly idf: Float32Array,
@@ -50,6 +53,9 @@ export class Tfidf {
     const { words, pairs } = vocabulary;
     this.words = new Map(words.map((word, i) => [word, i]));
     for (let i = 0; i < pairs.length; i += 2) this.pairs.add(pairs[i]!, pairs[i + 1]!);
+    if (this.words.size < words.length || this.pairs.size < pairs.length / 2) {
+      throw new RangeError('a word or pair comes twice');
+    }
     this.counts = new Int32Array(idf.length);
   }
 

@@ -40,8 +40,11 @@ export interface TrainState {
   microBatch: number;
   /** Of the epochs that have ended; the running one is the next. */
   history: EpochRecord[];
-  /** Whose weights are kept; undefined until an epoch has ended. */
-  best: { epoch: number; validation: Metrics } | undefined;
+  /**
+   * Whose weights are kept, the words' weight beside them where the model has words, and what both give; undefined
+   * until an epoch has ended.
+   */
+  best: { epoch: number; validation: Metrics; wordsWeight?: number } | undefined;
   /** Of the running epoch. */
   epoch: Sums;
   /** Since the last line that metrics.jsonl got for a step. */

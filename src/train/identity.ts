@@ -10,7 +10,7 @@ import type { TrainPlan } from './types.js';
 export type Identity = Record<string, unknown>;
 
 /** The keys of a recipe that an option sets. */
-const OPTIONS = ['epochs', 'batchSize', 'learningRate', 'patience', 'classWeights'];
+const OPTIONS = ['epochs', 'batchSize', 'learningRate', 'patience', 'classWeights', 'words'];
 
 const DATA = 'the data';
 const ENCODER = 'the encoder';

@@ -8,7 +8,7 @@ import type { TrainingRecord } from './types.js';
 
 /** The README.md of a saved model: what it is, how good it is on what, and how it is used. */
 export function modelCard(training: TrainingRecord): string {
-  const { recipe, encoder, data } = training;
+  const { recipe, encoder, data, words } = training;
   const { labels } = data;
   // An encoder from a folder has no revision, and its path means nothing elsewhere.
   const encoderName =
@@ -43,6 +43,11 @@ export function modelCard(training: TrainingRecord): string {
     [
       `- ${training.bestEpoch === 0 ? 'no epoch was completed' : `best of ${training.history.length} epochs by validation accuracy: ${training.bestEpoch}`}; seed ${training.seed}`,
       `- batch ${recipe.resolved.batchSize}, learning rate ${recipe.resolved.learningRate}, ${training.frozenLayers} of ${encoder.layers} layers frozen, ${training.parameters.trainable.toLocaleString('en')} of ${training.parameters.total.toLocaleString('en')} parameters trained`,
+      ...(words === undefined
+        ? []
+        : [
+            `- beside the encoder TF-IDF and logistic regression of ${words.features.toLocaleString('en')} words and pairs of words, weight ${words.weight.toFixed(2)}: on the validation papers ${percent(words.validationAccuracy)} alone, the encoder alone ${percent(training.history[training.bestEpoch - 1]!.validationAccuracy)}, together ${percent(training.validation!.accuracy)}`,
+          ]),
       `- ${training.device}, ${training.precision}, ${training.threads} threads; ${training.secondsPerStep.toPrecision(3)} s a step, ${formatDuration(training.trainingSeconds)} in all without validation${training.sessions.length > 1 ? `, in ${training.sessions.length} sessions` : ''}, ${Math.round(training.peakMemory / 1e6)} MB at most`,
       `- arxiv-native ${training.versions.package}, LibTorch ${training.versions.libtorch}, Node ${training.versions.node}; ${training.finishedAt}`,
     ].join('\n'),

@@ -19,6 +19,7 @@ const TYPES: OptionTypes<TrainOptions> = {
   maxAbstract: 'any',
   maxJoined: 'any',
   classWeights: 'any',
+  words: 'any',
   microBatch: 'number',
   seed: 'number',
   splitSeed: 'number',

@@ -31,6 +31,7 @@ export interface Recipe {
   crossAttentionHeads: number;
   crossAttentionDropout: number;
   lengths: Lengths;
+  words: 'none' | 'tfidf';
   frozenLayersOf12: number;
   freezeEmbeddings: boolean;
   grouping: TrainingShape['grouping'];
@@ -67,6 +68,7 @@ export interface RecipeOverrides {
   /** Of title and abstract together: the `cls` head's. */
   maxJoined?: number | undefined;
   classWeights?: Recipe['classWeights'] | undefined;
+  words?: Recipe['words'] | undefined;
 }
 
 export const DEFAULT_RECIPE = 'v5.0';
@@ -95,8 +97,8 @@ export function loadRecipe(from: string | RecipeSource, overrides: RecipeOverrid
 }
 
 function override(written: RecipeSource, overrides: RecipeOverrides): RecipeSource {
-  const { encoder, epochs, batchSize, learningRate, patience, classWeights } = overrides;
-  const given = present({ encoder, epochs, batchSize, learningRate, patience, classWeights });
+  const { encoder, epochs, batchSize, learningRate, patience, classWeights, words } = overrides;
+  const given = present({ encoder, epochs, batchSize, learningRate, patience, classWeights, words });
   const { maxTitle, maxAbstract, maxJoined } = overrides;
   const lengths = present({ title: maxTitle, abstract: maxAbstract, joined: maxJoined });
   if (Object.keys(lengths).length === 0) {

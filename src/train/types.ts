@@ -1,6 +1,7 @@
 import type { Leaks } from '../data/leaks.js';
 import type { PrepareRule } from '../data/prepare-options.js';
 import type { ReadProgress } from '../data/rows.js';
+import type { BaselineProgress } from '../evaluate/baseline/baseline.js';
 import type { Metrics } from '../evaluate/metrics.js';
 import type { Precision } from '../native.js';
 import type { Recipe, RecipeOverrides, RecipeSource } from './recipe.js';
@@ -61,6 +62,7 @@ export type TrainEvent =
   /** Of several seeds, this one is trained next. */
   | { type: 'seed'; seed: number; number: number; count: number }
   | { type: 'plan'; plan: TrainPlan }
+  | ({ type: 'words' } & BaselineProgress)
   /** Goes on after this step, which a checkpoint holds, in this epoch. */
   | { type: 'resume'; step: number; epoch: number }
   /** Memory did not suffice for this step, which is taken again in parts of so many papers, as are all that follow. */
@@ -110,6 +112,7 @@ export interface TrainPlan {
   versions: { package: string; libtorch: string; node: string };
 }
 
+/** Of the encoder alone, also where the model will have words. */
 export interface EpochRecord {
   /** From 1. */
   epoch: number;
@@ -141,6 +144,15 @@ export interface TrainingRecord extends TrainPlan {
   /** The epoch whose weights were kept; 0 if training was stopped before one ended. */
   bestEpoch: number;
   validation: Metrics | undefined;
+  /** What the model knows of words; absent for an encoder alone, and if no epoch has ended. */
+  words?: {
+    /** Words and pairs of words that are kept. */
+    features: number;
+    /** Their share in the model's probabilities, chosen on the validation papers. */
+    weight: number;
+    /** Validation accuracy of words alone. */
+    validationAccuracy: number;
+  };
   /** Undefined if training or the test itself was interrupted. */
   test: Metrics | undefined;
   /** Steps taken, by all sessions. */
