@@ -16,7 +16,7 @@ export interface LoopOptions {
   validation: TokenizedExamples;
   labels: readonly string[];
   /** What words say of the validation papers, where the model will have words: logits, papers × labels. */
-  words: Float32Array | undefined;
+  words?: Float32Array | undefined;
   epochs: number;
   patience: number;
   batchSize: number;

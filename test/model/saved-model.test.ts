@@ -24,6 +24,7 @@ import {
   stageSavedModel,
   WEIGHTS,
 } from '../../src/model/saved-model.js';
+import { SparseClassifier } from '../../src/model/sparse-classifier.js';
 import type { EncoderShape, HeadShape } from '../../src/native.js';
 import { Tokenizer } from '../../src/text/tokenizer.js';
 import { tinyEncoder } from '../support/shape.js';
@@ -142,6 +143,51 @@ describe('a saved model', () => {
       format_version: 1,
     });
     expect(JSON.parse(readFileSync(join(original, 'thresholds.json'), 'utf8'))).toEqual({ method: 'argmax' });
+  });
+
+  describe('with words', () => {
+    const folder = join(scratch, 'words');
+    const classifier = new SparseClassifier({
+      labels: parts.labels,
+      vocabulary: { words: ['attention', 'vision'], pairs: Int32Array.of(0, 1) },
+      idf: Float32Array.of(1, 2, 3),
+      weights: Float32Array.from({ length: 9 }, (_, i) => i - 4),
+      bias: Float32Array.of(0, 1, 2),
+    });
+    beforeEach(() => write(folder, { force: true, over: { words: { classifier, weight: 0.25 } } }));
+    const config = () => JSON.parse(readFileSync(join(folder, 'config.json'), 'utf8'));
+
+    it('opens as it was written, and only in versions that know of words', async () => {
+      const { words } = await openSavedModel(folder);
+      expect(words!.weight).toBe(0.25);
+      expect(words!.classifier.model).toEqual(classifier.model);
+      expect(config()).toMatchObject({ format_version: 2, words: { words: 2, pairs: 1, weight: 0.25 } });
+    });
+
+    it.each(['words.json', 'words.safetensors'])('needs its %s', async name => {
+      rmSync(join(folder, name));
+      expect(await failure(openSavedModel(folder))).toMatchObject({
+        code: 'BAD_MODEL',
+        message: `${join(folder, name)} is missing`,
+      });
+    });
+
+    it.each<[string, object, string]>([
+      ['in a format that has none', { format_version: 1 }, 'format_version 1 has no words'],
+      ['missing from their format', { words: undefined }, 'format_version 2 needs words'],
+      ['of too much weight', { words: { words: 2, pairs: 1, weight: 1.5 } }, 'words.weight must be <= 1'],
+      ['of a number that is none', { words: { words: -1, pairs: 1, weight: 1 } }, 'words.words must be >= 0'],
+    ])('is refused with words %s', async (_, over, what) => {
+      writeFileSync(join(folder, 'config.json'), JSON.stringify({ ...config(), ...over }));
+      const message = `${join(folder, 'config.json')}: ${what}`;
+      expect(await failure(openSavedModel(folder))).toMatchObject({ code: 'BAD_MODEL', message });
+    });
+
+    it('is replaced as any other', async () => {
+      await write(folder, { force: true });
+      expect(readdirSync(folder)).not.toContain('words.json');
+      expect(config().format_version).toBe(1);
+    });
   });
 
   it.each<Decision>([
