@@ -1,6 +1,7 @@
 import type { Interval } from '../evaluate/bootstrap.js';
 import type { BaselineComparison, Evaluation } from '../evaluate/evaluate-model.js';
 import type { Objectives } from '../evaluate/objectives.js';
+import { scalesText } from '../model/words.js';
 import { counted, grouped, percent, printable } from '../util/format.js';
 import { indent, table, WIDTH, wrap } from './table.js';
 
@@ -35,7 +36,7 @@ function block(text: string): string {
   return indent(text.includes('\n') ? text : wrap(text, ROOM));
 }
 
-function papers({ data, decision, device, precision, wordsWeight }: Evaluation): string[] {
+function papers({ data, decision, device, precision, scales }: Evaluation): string[] {
   const { source, split, seen, leftOut } = data;
   const part = split === undefined ? 'all papers with its labels' : `the ${split} papers`;
   const reasons = [
@@ -50,9 +51,7 @@ function papers({ data, decision, device, precision, wordsWeight }: Evaluation):
     `${counted(data.papers, 'paper')}: ${part} of ${printable(source)}.`,
     ...(out.length > 0 ? [`Left out: ${out.join(', ')}.`] : []),
     seenText(seen),
-    ...(wordsWeight === undefined
-      ? []
-      : [`Its probabilities are its encoder's and, with a weight of ${wordsWeight.toFixed(2)}, its words'.`]),
+    ...(scales === undefined ? [] : [`It knows words beside its encoder: ${scalesText(scales)}.`]),
     `${ruleText(decision)} On ${device}, ${precision}.`,
   ];
 }
@@ -155,8 +154,8 @@ function comparison({ difference, mcnemar }: BaselineComparison): string {
   return `Accuracy ${signed(accuracy.value)} points (${signed(accuracy.low)} to ${signed(accuracy.high)}). Only the model is right on ${grouped(onlyFirst)}, only the baseline on ${grouped(onlySecond)}: McNemar's p = ${pValue.toPrecision(2)}. ${verdict}.`;
 }
 
-function recorded({ accuracies: { train, validation, test }, wordsWeight }: Evaluation): string[] {
-  const how = wordsWeight === undefined ? 'with dropout' : 'the encoder alone, with dropout';
+function recorded({ accuracies: { train, validation, test }, scales }: Evaluation): string[] {
+  const how = scales === undefined ? 'with dropout' : 'the encoder alone, with dropout';
   const parts = [
     ...(train === undefined ? [] : [`training ${percent(train)} (${how})`]),
     ...(validation === undefined ? [] : [`validation ${percent(validation)}`]),

@@ -1,5 +1,6 @@
 import { describeLeaks } from '../data/leaks.js';
 import type { Metrics } from '../evaluate/metrics.js';
+import { scalesText } from '../model/words.js';
 import type { SeedsResult, Spread } from '../train/seeds.js';
 import type { TrainEvent, TrainingRecord, TrainPlan, TrainResult } from '../train/types.js';
 import { counted, percent } from '../util/format.js';
@@ -100,7 +101,7 @@ export function summary({ folder, training, unfinished }: TrainResult): string {
     ...(words === undefined
       ? []
       : [
-          `That is the encoder, alone ${percent(history[bestEpoch - 1]!.validationAccuracy)}, and words, alone ${percent(words.validationAccuracy)}, whose weight is ${words.weight.toFixed(2)}.`,
+          `That is the encoder, alone ${percent(history[bestEpoch - 1]!.validationAccuracy)}, and words, alone ${percent(words.validationAccuracy)}: ${scalesText(words.scales)}.`,
         ]),
     ...(interrupted ? ['Training was interrupted before its end.'] : []),
     ...(test === undefined && !interrupted ? ['The test was interrupted: its papers give no figures.'] : []),

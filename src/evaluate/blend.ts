@@ -1,8 +1,8 @@
-import { wordsText } from '../model/sparse-classifier.js';
-import type { Words } from '../model/words.js';
+import { softmax, wordsText } from '../model/sparse-classifier.js';
+import type { Scales, Words } from '../model/words.js';
 import type { EngineModel, PackedBatch } from '../native.js';
-import { fitWeights } from './ensemble.js';
-import { checkFinite, probabilitiesOf } from './metrics.js';
+import { minimize } from './baseline/lbfgs.js';
+import { checkFinite, checkShapes } from './metrics.js';
 
 /** What classifies: an encoder in the engine and, in a model that has them, words. */
 export interface BlendedModel {
@@ -14,9 +14,9 @@ export interface BlendedModel {
 type Papers = readonly { title: string; abstract: string }[];
 
 /**
- * What a model says of a batch: everything that wants a saved model's probabilities, or is training one, asks here.
- * Where the model has words these are the logarithms of the blended probabilities ({@link blend}), so that their softmax
- * gives those back, and a temperature, which divides them, applies to the blend and not to the encoder alone.
+ * What a model says of a batch: whoever wants a saved model's probabilities, or is training one, asks here. Where the
+ * model has words these are the blended logits ({@link blend}), so that a temperature, which divides logits, applies to
+ * the blend and not to the encoder alone, and thresholds to the probabilities that come of it.
  *
  * @param papers those of the batch
  * @param cancel `cancel[0] = 1` abandons it
@@ -33,7 +33,7 @@ export async function ask(
   // While the engine works. Should that throw, the engine's failure must not count as unhandled.
   running.catch(() => {});
   const said = wordLogits(words.classifier, papers);
-  return blend(await running, said, words.classifier.model.labels.length, words.weight);
+  return blend(await running, said, words.scales);
 }
 
 /** What words alone say: logits, papers × classes, row-major. */
@@ -45,53 +45,86 @@ export function wordLogits(classifier: Words['classifier'], papers: Papers): Flo
 }
 
 /**
- * The logarithms of (1 − weight) · softmax(encoder) + weight · softmax(words), row by row.
- *
- * @param weight of the words, from 0 to 1
- * @throws ArxivNativeError NON_FINITE if one of the encoder's logits is
+ * The weighted sum of the logits, which is the weighted geometric mean of the probabilities, each made surer or less
+ * sure of itself. On real papers it was more accurate and better calibrated than the weighted mean of the probabilities.
  */
-export function blend(
-  encoder: Float32Array,
-  words: Float32Array,
-  classes: number,
-  weight: number,
-): Float32Array {
-  checkFinite(encoder);
-  const blended = new Float32Array(encoder.length);
-  for (let start = 0; start < encoder.length; start += classes) {
-    const end = start + classes;
-    // In logarithms, for a probability that is too small for a number would make one of minus infinity.
-    const a = Math.log(1 - weight) - logSumExp(encoder, start, end);
-    const b = Math.log(weight) - logSumExp(words, start, end);
-    for (let k = start; k < end; k++) {
-      const [x, y] = [a + encoder[k]!, b + words[k]!];
-      blended[k] = Math.max(x, y) + Math.log1p(Math.exp(-Math.abs(x - y)));
-    }
-  }
-  return blended;
+export function blend(encoder: Float32Array, words: Float32Array, scales: Scales): Float32Array {
+  return encoder.map((logit, i) => scales.encoder * logit + scales.words * words[i]!);
 }
 
+/** Until this the squared length of the gradient is to fall. */
+const FLAT = 1e-14;
+const MAX_ITERATIONS = 200;
+
 /**
- * The weight of the words with which the blend has the smallest log loss on these papers.
+ * The scales, at least 0, with which the blend has the smallest log loss on these papers, and one half each where the
+ * papers are too few to say: a normal prior around that, of deviation 1, weighs as much as a paper or two.
+ * By log loss, since accuracy moves in steps; and both scales, since words that are too unsure of themselves (they are
+ * regularised for rare features) would otherwise count for too little.
  *
  * @param encoder logits, papers × classes, row-major
  * @param words the same
  * @param targets one class index a paper; at least one paper
+ * @throws ArxivNativeError NON_FINITE
  */
-export function fitBlend(
+export async function fitBlend(
   encoder: Float32Array,
   words: Float32Array,
   targets: ArrayLike<number>,
   classes: number,
-): number {
-  const members = [encoder, words].map(logits => probabilitiesOf(logits, classes));
-  return fitWeights(members, targets, classes)[1]!;
+): Promise<Scales> {
+  const members = [encoder, words];
+  for (const logits of members) {
+    checkShapes(logits, targets, classes);
+    checkFinite(logits);
+  }
+  const used = new Set([0, 1]);
+  for (;;) {
+    const { x } = await minimize(
+      async (scales, gradient) => logLoss(members, targets, classes, { scales, gradient, used }),
+      Float64Array.from(members, (_, m) => (used.has(m) ? PRIOR : 0)),
+      {
+        isDone: gradient => gradient[0]! ** 2 + gradient[1]! ** 2 <= FLAT,
+        scale: Float64Array.of(1, 1),
+        maxIterations: MAX_ITERATIONS,
+      },
+    );
+    const [a, b] = [x[0]!, x[1]!];
+    if (a >= 0 && b >= 0) return { encoder: a, words: b };
+    // The function is convex: what it would have below 0 is best at 0.
+    used.delete(a < b ? 0 : 1);
+  }
 }
 
-function logSumExp(logits: Float32Array, start: number, end: number): number {
-  let largest = -Infinity;
-  for (let k = start; k < end; k++) largest = Math.max(largest, logits[k]!);
-  let sum = 0;
-  for (let k = start; k < end; k++) sum += Math.exp(logits[k]! - largest);
-  return largest + Math.log(sum);
+const PRIOR = 0.5;
+
+/** Mean log loss of the blend and, per paper, the prior of the scales; `gradient` gets that of those that are used. */
+function logLoss(
+  members: readonly Float32Array[],
+  targets: ArrayLike<number>,
+  classes: number,
+  { scales, gradient, used }: { scales: Float64Array; gradient: Float64Array; used: Set<number> },
+): number {
+  const papers = targets.length;
+  let loss = 0;
+  gradient.fill(0);
+  const logits = new Float64Array(classes);
+  for (let paper = 0; paper < papers; paper++) {
+    const start = paper * classes;
+    for (let k = 0; k < classes; k++) {
+      logits[k] = scales[0]! * members[0]![start + k]! + scales[1]! * members[1]![start + k]!;
+    }
+    const target = targets[paper]!;
+    const said = logits[target]!;
+    loss += softmax(logits) - said;
+    logits[target]! -= 1;
+    for (const m of used) {
+      for (let k = 0; k < classes; k++) gradient[m]! += logits[k]! * members[m]![start + k]!;
+    }
+  }
+  for (const m of used) {
+    loss += (scales[m]! - PRIOR) ** 2 / 2;
+    gradient[m] = (gradient[m]! + scales[m]! - PRIOR) / papers;
+  }
+  return loss / papers;
 }

@@ -7,6 +7,7 @@ import { ArxivNativeError } from '../errors.js';
 import type { Decision } from '../model/decision.js';
 import { loadSavedModel, type PlacementOptions } from '../model/load.js';
 import type { SavedModel } from '../model/saved-model.js';
+import type { Scales } from '../model/words.js';
 import type { Precision } from '../native.js';
 import { throwIfCancelled } from '../util/cancel.js';
 import { checkChoice, checkOptions } from '../util/options.js';
@@ -82,8 +83,8 @@ export interface Evaluation extends Figures {
   seed: number;
   /** By which `metrics` come about. */
   decision: Decision;
-  /** Of words in the model's probabilities; absent for an encoder alone. */
-  wordsWeight?: number;
+  /** Of encoder and words in the model's logits; absent for an encoder alone. */
+  scales?: Scales;
   /** What the most probable class alone would give; absent where that is the rule. */
   argmax?: Figures;
   /** As training recorded them; see {@link TrainingFacts.accuracies}. */
@@ -177,7 +178,7 @@ async function judge(
       ...(seen && { seen }),
     },
     decision,
-    ...(words && { wordsWeight: words.weight }),
+    ...(words && { scales: words.scales }),
     ...figures,
     ...(decision.method !== 'argmax' && {
       argmax: figuresOf(examples, labels, { probabilities: answers.probabilities }, seed),

@@ -25,6 +25,7 @@ interface ModelConfig {
 const upTo = (maximum: number, minimum = 1) => ({ type: 'integer', minimum, maximum });
 const width = upTo(LARGEST.width);
 const length = upTo(LARGEST.positions);
+const scale = { type: 'number', minimum: 0 };
 const share = { type: 'number', minimum: 0, exclusiveMaximum: 1 };
 
 const SCHEMA = {
@@ -78,7 +79,7 @@ const SCHEMA = {
         ...exactly({
           words: upTo(LARGEST.words, 0),
           pairs: upTo(LARGEST.pairs, 0),
-          weight: { type: 'number', minimum: 0, maximum: 1 },
+          scales: { type: 'object', ...exactly({ encoder: scale, words: scale }) },
         }),
       },
     },

@@ -12,8 +12,13 @@ export const WORD_WEIGHTS = 'words.safetensors';
 /** What a model knows of words, beside its encoder. */
 export interface Words {
   classifier: SparseClassifier;
-  /** Their share in what the model says, from 0 to 1; the encoder has the rest. */
-  weight: number;
+  scales: Scales;
+}
+
+/** What the logits of encoder and words are multiplied by before they are added up to the model's; at least 0. */
+export interface Scales {
+  encoder: number;
+  words: number;
 }
 
 /** What config.json says of the words. */
@@ -21,14 +26,19 @@ export interface WordsShape {
   words: number;
   /** Of neighbouring words. */
   pairs: number;
-  weight: number;
+  scales: Scales;
+}
+
+/** What encoder and words count for beside each other. */
+export function scalesText({ encoder, words }: Scales): string {
+  return `the logits are ${encoder.toFixed(2)} times the encoder's plus ${words.toFixed(2)} times the words'`;
 }
 
 const REMEDY = 'Copy the whole folder again from where it was trained, or train again.';
 
-export function wordsShape({ classifier, weight }: Words): WordsShape {
+export function wordsShape({ classifier, scales }: Words): WordsShape {
   const { words, pairs } = classifier.model.vocabulary;
-  return { words: words.length, pairs: pairs.length / 2, weight };
+  return { words: words.length, pairs: pairs.length / 2, scales };
 }
 
 /**
@@ -60,7 +70,7 @@ export async function writeWords(folder: string, { classifier }: Words): Promise
  */
 export async function readWords(
   folder: string,
-  { words: count, pairs, weight }: WordsShape,
+  { words: count, pairs, scales }: WordsShape,
   labels: readonly string[],
 ): Promise<Words> {
   const file = join(folder, WORD_WEIGHTS);
@@ -78,7 +88,7 @@ export async function readWords(
   const fault = faultOf(model);
   if (fault !== undefined) throw refuse(fault);
   try {
-    return { classifier: new SparseClassifier(model), weight };
+    return { classifier: new SparseClassifier(model), scales };
   } catch (error) {
     if (error instanceof RangeError) throw refuse(error.message, error);
     throw error;

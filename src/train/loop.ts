@@ -195,7 +195,7 @@ async function endEpoch(options: LoopOptions, { onProgress, signal }: TrainHooks
   const best = metrics.accuracy > highest;
   if (best) {
     await run.saveBest(model, epoch);
-    state.best = { epoch, ...withWords(options, logits) };
+    state.best = { epoch, ...(await withWords(options, logits)) };
   }
   const { papers, loss, correct, seconds } = state.epoch;
   const record: EpochRecord = {
@@ -215,15 +215,14 @@ async function endEpoch(options: LoopOptions, { onProgress, signal }: TrainHooks
   onProgress?.({ type: 'epoch', record, epochs });
 }
 
-/** The kept weights with as much of the words beside them as serves the validation papers best. */
-function withWords(
+/** Judges the kept weights, with the words beside them where there are any. */
+async function withWords(
   { validation: { targets }, labels, words }: LoopOptions,
   encoder: Float32Array,
-): Pick<NonNullable<TrainState['best']>, 'validation' | 'wordsWeight'> {
+): Promise<Pick<NonNullable<TrainState['best']>, 'validation' | 'scales'>> {
   if (words === undefined) return { validation: scoreLogits(encoder, targets, labels).metrics };
-  const wordsWeight = fitBlend(encoder, words, targets, labels.length);
-  const blended = blend(encoder, words, labels.length, wordsWeight);
-  return { validation: scoreLogits(blended, targets, labels).metrics, wordsWeight };
+  const scales = await fitBlend(encoder, words, targets, labels.length);
+  return { validation: scoreLogits(blend(encoder, words, scales), targets, labels).metrics, scales };
 }
 
 /** Of all steps, those of earlier sessions included. */

@@ -2,6 +2,7 @@ import { basename } from 'node:path';
 import { describeLeaks } from '../data/leaks.js';
 import type { Metrics } from '../evaluate/metrics.js';
 import { USAGE } from '../model/usage.js';
+import { scalesText } from '../model/words.js';
 import { counted, percent } from '../util/format.js';
 import { formatDuration } from '../util/progress.js';
 import type { TrainingRecord } from './types.js';
@@ -46,7 +47,7 @@ export function modelCard(training: TrainingRecord): string {
       ...(words === undefined
         ? []
         : [
-            `- beside the encoder TF-IDF and logistic regression of ${words.features.toLocaleString('en')} words and pairs of words, weight ${words.weight.toFixed(2)}: on the validation papers ${percent(words.validationAccuracy)} alone, the encoder alone ${percent(training.history[training.bestEpoch - 1]!.validationAccuracy)}, together ${percent(training.validation!.accuracy)}`,
+            `- beside the encoder TF-IDF and logistic regression of ${words.features.toLocaleString('en')} words and pairs of words; ${scalesText(words.scales)}; accuracy on the validation papers ${percent(words.validationAccuracy)} by words alone, by the encoder alone ${percent(training.history[training.bestEpoch - 1]!.validationAccuracy)}, together ${percent(training.validation!.accuracy)}`,
           ]),
       `- ${training.device}, ${training.precision}, ${training.threads} threads; ${training.secondsPerStep.toPrecision(3)} s a step, ${formatDuration(training.trainingSeconds)} in all without validation${training.sessions.length > 1 ? `, in ${training.sessions.length} sessions` : ''}, ${Math.round(training.peakMemory / 1e6)} MB at most`,
       `- arxiv-native ${training.versions.package}, LibTorch ${training.versions.libtorch}, Node ${training.versions.node}; ${training.finishedAt}`,

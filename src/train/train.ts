@@ -291,8 +291,7 @@ async function learn(
   );
   const { history, best, steps, microBatch, sessions, stepSeconds } = state;
   if (!interrupted && best!.epoch !== history.length) await model.load(await openTensors(folder.weights!));
-  const weight = best?.wordsWeight;
-  const words = trainedWords && weight !== undefined ? { ...trainedWords, weight } : undefined;
+  const words = trainedWords && best?.scales ? { ...trainedWords, scales: best.scales } : undefined;
   const test = interrupted ? undefined : await scoreTest({ model, words }, tokenized('test'), data, hooks);
   const training: TrainingRecord = {
     ...plan,

@@ -3,6 +3,7 @@ import type { PrepareRule } from '../data/prepare-options.js';
 import type { ReadProgress } from '../data/rows.js';
 import type { BaselineProgress } from '../evaluate/baseline/baseline.js';
 import type { Metrics } from '../evaluate/metrics.js';
+import type { Scales } from '../model/words.js';
 import type { Precision } from '../native.js';
 import type { Recipe, RecipeOverrides, RecipeSource } from './recipe.js';
 
@@ -148,8 +149,8 @@ export interface TrainingRecord extends TrainPlan {
   words?: {
     /** Words and pairs of words that are kept. */
     features: number;
-    /** Their share in the model's probabilities, chosen on the validation papers. */
-    weight: number;
+    /** Chosen on the validation papers. */
+    scales: Scales;
     /** Validation accuracy of words alone. */
     validationAccuracy: number;
   };

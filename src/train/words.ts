@@ -49,6 +49,6 @@ export async function learnWords(
 }
 
 /** What training.json says of words. */
-export function wordsRecord({ features, validationAccuracy, weight }: TrainedWords & Words) {
-  return { features, weight, validationAccuracy };
+export function wordsRecord({ features, validationAccuracy, scales }: TrainedWords & Words) {
+  return { features, scales, validationAccuracy };
 }

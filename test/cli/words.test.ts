@@ -29,13 +29,13 @@ beforeAll(async () => {
   result = JSON.parse(stdout);
 }, 120_000);
 
-/** The model with this weight of its words. */
-function weighted(weight: number): string {
-  const copy = join(scratch, `weight-${weight}`);
+/** The model with encoder and words counting for so much. */
+function scaled(encoder: number, words: number): string {
+  const copy = join(scratch, `scaled-${encoder}-${words}`);
   cpSync(model, copy, { recursive: true });
   const file = join(copy, 'config.json');
   const config = JSON.parse(readFileSync(file, 'utf8'));
-  config.words.weight = weight;
+  config.words.scales = { encoder, words };
   writeFileSync(file, JSON.stringify(config));
   return copy;
 }
@@ -48,43 +48,36 @@ describe('a model with words beside its encoder', () => {
     const { words, test, history, bestEpoch } = result.training;
     expect(words!.validationAccuracy).toBeGreaterThan(history[bestEpoch - 1]!.validationAccuracy);
     const judged = await judge({});
-    expect(judged.wordsWeight).toBe(words!.weight);
+    expect(judged.scales).toEqual(words!.scales);
     expect(judged.metrics.confusion).toEqual(test!.confusion);
     expect(judged.metrics.logLoss).toBeCloseTo(test!.logLoss, 6);
     expect(readFileSync(join(model, 'README.md'), 'utf8')).toContain('beside the encoder TF-IDF');
   });
 
-  it('predicts as it is examined: the weighted mean of its encoder and its words', async () => {
-    const [encoder, both, words] = await Promise.all(
-      [0, 0.5, 1].map(async weight => {
-        const output = join(scratch, `examined-${weight}.jsonl`);
-        await judge({ model: weighted(weight), data: examplePapers, output });
-        return lines(output);
-      }),
-    );
+  it('predicts as it is examined: by the sum of its scaled logits', async () => {
+    const examined = async (encoder: number, words: number) => {
+      const output = join(scratch, `examined-${encoder}-${words}.jsonl`);
+      await judge({ model: scaled(encoder, words), data: examplePapers, output });
+      return lines(output).map(({ probabilities }) => Object.values<number>(probabilities));
+    };
+    const [encoder, words, both] = [await examined(1, 0), await examined(0, 1), await examined(0.5, 2)];
     const output = join(scratch, 'predicted.jsonl');
-    await run(
-      'predict',
-      '--model',
-      join(scratch, 'weight-0.5'),
-      '--input',
-      examplePapers,
-      '--output',
-      output,
-    );
+    const folder = scaled(0.5, 2);
+    await run('predict', '--model', folder, '--input', examplePapers, '--output', output);
     const predicted = lines(output);
-    expect(predicted).toHaveLength(both!.length);
+    expect(predicted).toHaveLength(both.length);
     for (const [i, { probabilities }] of predicted.entries()) {
-      for (const label of result.training.data.labels) {
-        const [a, b, mean] = [encoder, words, both].map(said => said![i].probabilities[label]);
-        expect(mean).toBeCloseTo((a + b) / 2, 6);
-        expect(probabilities[label]).toBeCloseTo(mean, 5);
+      const product = encoder[i]!.map((p, k) => p ** 0.5 * words[i]![k]! ** 2);
+      const sum = product.reduce((a, b) => a + b);
+      for (const [k, p] of Object.values<number>(probabilities).entries()) {
+        expect(both[i]![k]).toBeCloseTo(product[k]! / sum, 6);
+        expect(p).toBeCloseTo(both[i]![k]!, 5);
       }
     }
   });
 
   it('is tuned as a whole, and compared with words alone', async () => {
-    const folder = join(scratch, 'weight-0.5');
+    const folder = scaled(0.5, 2);
     const { after, figures } = await tuneModel({ model: folder, threads: 1 });
     expect(after.temperature).not.toBe(1);
     const judged = await judge({ model: folder, baseline: true });
@@ -96,7 +89,7 @@ describe('a model with words beside its encoder', () => {
   });
 
   it('is refused by the name of the file that was cut', async () => {
-    const copy = weighted(0.3);
+    const copy = scaled(1, 1);
     truncateSync(join(copy, 'words.safetensors'), 1000);
     const { exitCode, stderr } = await run('predict', '--model', copy, '--title', 'A', '--abstract', 'B');
     expect(exitCode).toBe(1);

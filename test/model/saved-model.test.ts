@@ -147,6 +147,7 @@ describe('a saved model', () => {
 
   describe('with words', () => {
     const folder = join(scratch, 'words');
+    const scales = { encoder: 0.5, words: 1.25 };
     const classifier = new SparseClassifier({
       labels: parts.labels,
       vocabulary: { words: ['attention', 'vision'], pairs: Int32Array.of(0, 1) },
@@ -154,14 +155,14 @@ describe('a saved model', () => {
       weights: Float32Array.from({ length: 9 }, (_, i) => i - 4),
       bias: Float32Array.of(0, 1, 2),
     });
-    beforeEach(() => write(folder, { force: true, over: { words: { classifier, weight: 0.25 } } }));
+    beforeEach(() => write(folder, { force: true, over: { words: { classifier, scales } } }));
     const config = () => JSON.parse(readFileSync(join(folder, 'config.json'), 'utf8'));
 
     it('opens as it was written, and only in versions that know of words', async () => {
       const { words } = await openSavedModel(folder);
-      expect(words!.weight).toBe(0.25);
+      expect(words!.scales).toEqual(scales);
       expect(words!.classifier.model).toEqual(classifier.model);
-      expect(config()).toMatchObject({ format_version: 2, words: { words: 2, pairs: 1, weight: 0.25 } });
+      expect(config()).toMatchObject({ format_version: 2, words: { words: 2, pairs: 1, scales } });
     });
 
     it.each(['words.json', 'words.safetensors'])('needs its %s', async name => {
@@ -175,8 +176,12 @@ describe('a saved model', () => {
     it.each<[string, object, string]>([
       ['in a format that has none', { format_version: 1 }, 'format_version 1 has no words'],
       ['missing from their format', { words: undefined }, 'format_version 2 needs words'],
-      ['of too much weight', { words: { words: 2, pairs: 1, weight: 1.5 } }, 'words.weight must be <= 1'],
-      ['of a number that is none', { words: { words: -1, pairs: 1, weight: 1 } }, 'words.words must be >= 0'],
+      [
+        'that count for less than nothing',
+        { words: { words: 2, pairs: 1, scales: { ...scales, words: -1 } } },
+        'words.scales.words must be >= 0',
+      ],
+      ['fewer than none', { words: { words: -1, pairs: 1, scales } }, 'words.words must be >= 0'],
     ])('is refused with words %s', async (_, over, what) => {
       writeFileSync(join(folder, 'config.json'), JSON.stringify({ ...config(), ...over }));
       const message = `${join(folder, 'config.json')}: ${what}`;

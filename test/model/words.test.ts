@@ -29,7 +29,7 @@ const model: SparseModel = {
   weights: Float32Array.from({ length: 15 }, (_, i) => i / 4 - 2),
   bias: Float32Array.of(0.1, 0.2, -0.3),
 };
-const words: Words = { classifier: new SparseClassifier(model), weight: 0.4 };
+const words: Words = { classifier: new SparseClassifier(model), scales: { encoder: 0.6, words: 0.8 } };
 const shape = wordsShape(words);
 const [list, numbers] = [join(folder, WORDS), join(folder, WORD_WEIGHTS)];
 const read = () => readWords(folder, shape, labels);
@@ -49,7 +49,7 @@ async function refusal(): Promise<string> {
 describe('the words of a saved model', () => {
   it('are read as they were written', async () => {
     const opened = await read();
-    expect(opened.weight).toBe(0.4);
+    expect(opened.scales).toEqual(words.scales);
     expect(opened.classifier.model).toEqual(model);
     const text = 'Größe größe: Attention, vision!';
     expect(opened.classifier.logits(text)).toEqual(words.classifier.logits(text));
@@ -58,8 +58,8 @@ describe('the words of a saved model', () => {
   it('may be none', async () => {
     const empty = { vocabulary: { words: [], pairs: new Int32Array(0) }, idf: new Float32Array(0) };
     const classifier = new SparseClassifier({ ...model, ...empty, weights: new Float32Array(0) });
-    await writeWords(folder, { classifier, weight: 1 });
-    const opened = await readWords(folder, { words: 0, pairs: 0, weight: 1 }, labels);
+    await writeWords(folder, { ...words, classifier });
+    const opened = await readWords(folder, { ...shape, words: 0, pairs: 0 }, labels);
     expect(opened.classifier.logits('anything')).toEqual(Float64Array.from(model.bias));
   });
 
