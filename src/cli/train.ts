@@ -49,7 +49,7 @@ export function register(program: Command): void {
     .option('--lr <rate>', 'highest learning rate of the encoder', number)
     .option('--max-title <tokens>', 'longest title', wholeNumber)
     .option('--max-abstract <tokens>', 'longest abstract', wholeNumber)
-    .option('--max-joined <tokens>', 'longest title and abstract together (cls head)', wholeNumber)
+    .option('--max-joined <tokens>', 'longest title and abstract together (heads cls and mean)', wholeNumber)
     .option('--seed <n>', 'decides splits, initial weights, order and dropout (default: 42)', wholeNumber)
     .option('--split-seed <n>', 'decides the splits of data that has none (default: as --seed)', wholeNumber)
     .option(

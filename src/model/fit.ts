@@ -32,9 +32,14 @@ export function misfitOfHead(
     return { about: 'dropout', what };
   }
   const keys = Object.keys(lengths).sort().join(' and ') || 'nothing';
-  const expected = type === 'cls' ? 'joined' : 'abstract and title';
+  const expected = readsPairs(type) ? 'abstract and title' : 'joined';
   if (keys === expected) return undefined;
   return { about: 'lengths', what: `"lengths" has ${keys}, but the ${type} head needs ${expected}` };
+}
+
+/** Whether a head reads title and abstract as two sequences; the others read them as one. */
+export function readsPairs(type: HeadShape['type']): boolean {
+  return type === 'cross-attention' || type === 'concat';
 }
 
 /** What in a head and its lengths an encoder cannot serve; undefined if nothing. */

@@ -57,7 +57,7 @@ const SCHEMA = {
       head: {
         type: 'object',
         ...exactly({
-          type: { enum: ['cross-attention', 'concat', 'cls'] },
+          type: { enum: ['cross-attention', 'concat', 'cls', 'mean'] },
           classes: upTo(LARGEST.width, 2),
           hidden: { type: 'array', items: width, maxItems: LARGEST.layers },
           activation: { enum: ['gelu', 'relu'] },

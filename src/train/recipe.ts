@@ -2,7 +2,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ArxivNativeError } from '../errors.js';
-import { misfitOfHead } from '../model/fit.js';
+import { misfitOfHead, readsPairs } from '../model/fit.js';
 import type { HeadShape, TrainingShape } from '../native.js';
 import type { Lengths } from '../text/pack.js';
 import { fileError } from '../util/files.js';
@@ -65,7 +65,7 @@ export interface RecipeOverrides {
   patience?: number | undefined;
   maxTitle?: number | undefined;
   maxAbstract?: number | undefined;
-  /** Of title and abstract together: the `cls` head's. */
+  /** Of title and abstract together: the heads `cls` and `mean`. */
   maxJoined?: number | undefined;
   classWeights?: Recipe['classWeights'] | undefined;
   words?: Recipe['words'] | undefined;
@@ -112,7 +112,7 @@ function override(written: RecipeSource, overrides: RecipeOverrides): RecipeSour
 
 function refuseOtherLengths(head: Recipe['head'] | undefined, options: Record<string, unknown>): void {
   const [unfit, fit] =
-    head === 'cls'
+    head !== undefined && !readsPairs(head)
       ? [['maxTitle', 'maxAbstract'], ['maxJoined']]
       : [['maxJoined'], ['maxTitle', 'maxAbstract']];
   const stranger = unfit.find(option => options[option] !== undefined);
