@@ -42,6 +42,7 @@ export {
   type ImportRecord,
   importCheckpoint,
 } from './model/import-checkpoint.js';
+export type { Scales } from './model/words.js';
 export type { Precision } from './native.js';
 export {
   type LoadOptions,

@@ -134,11 +134,12 @@ function faultOf({ vocabulary: { words, pairs }, idf, weights, bias }: SparseMod
 /** The upper halves of the numbers, rounded to the nearest, of two the even one. */
 export function toBfloat16(values: Float32Array): Uint16Array {
   const bits = new Uint32Array(values.buffer, values.byteOffset, values.length);
-  return Uint16Array.from(bits, each => (each + 0x7fff + ((each >>> 16) & 1)) >>> 16);
+  return new Uint16Array(bits.map(each => (each + 0x7fff + ((each >>> 16) & 1)) >>> 16));
 }
 
 export function fromBfloat16(halves: Uint16Array): Float32Array {
-  return new Float32Array(Uint32Array.from(halves, half => half << 16).buffer);
+  // From an array at once, for a function in `from` takes tens of milliseconds.
+  return new Float32Array(new Uint32Array(halves).map(half => half << 16).buffer);
 }
 
 function bytesOf({ buffer, byteOffset, byteLength }: Int32Array | Float32Array | Uint16Array): Uint8Array {

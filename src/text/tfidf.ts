@@ -38,7 +38,7 @@ interface FitHooks {
  */
 export class Tfidf {
   private readonly words: Map<string, number>;
-  private readonly pairs = new PairTable();
+  private readonly pairs: PairTable;
   /** Of each feature how often the text at hand has it; 0 between texts. */
   private readonly counts: Int32Array;
 
@@ -52,6 +52,7 @@ export class Tfidf {
   ) {
     const { words, pairs } = vocabulary;
     this.words = new Map(words.map((word, i) => [word, i]));
+    this.pairs = new PairTable(pairs.length / 2);
     for (let i = 0; i < pairs.length; i += 2) this.pairs.add(pairs[i]!, pairs[i + 1]!);
     if (this.words.size < words.length || this.pairs.size < pairs.length / 2) {
       throw new RangeError('a word or pair comes twice');

@@ -204,13 +204,13 @@ describe('a saved model', () => {
     expect((await openSavedModel(join(scratch, 'decision'))).thresholds).toEqual(thresholds);
   });
 
-  it.each(['concat', 'cls'] as const)('may have the %s head', async type => {
+  it.each(['concat', 'cls', 'mean'] as const)('may have the %s head', async type => {
     const folder = join(scratch, `head-${type}`);
-    const lengths = type === 'cls' ? { joined: 64 } : parts.lengths;
+    const lengths = type === 'concat' ? parts.lengths : { joined: 64 };
     await write(folder, { over: { head: { ...head, type }, lengths } });
     const { tensors } = await openSavedModel(folder);
     expect(tensors.filter(tensor => tensor.name.startsWith('head.fusion.0.'))).toMatchObject([
-      { shape: [8, type === 'cls' ? 8 : 16] },
+      { shape: [8, type === 'concat' ? 16 : 8] },
       { shape: [8] },
     ]);
     expect(tensors.some(tensor => tensor.name.includes('pool'))).toBe(type === 'concat');
