@@ -57,10 +57,10 @@ const FLAT = 1e-14;
 const MAX_ITERATIONS = 200;
 
 /**
- * The scales, at least 0, with which the blend has the smallest log loss on these papers, and one half each where the
- * papers are too few to say: a normal prior around that, of deviation 1, weighs as much as a paper or two.
- * By log loss, since accuracy moves in steps; and both scales, since words that are too unsure of themselves (they are
- * regularised for rare features) would otherwise count for too little.
+ * The scales, at least 0, with which the blend has the smallest log loss on these papers; drawn towards one half each by
+ * a normal prior of deviation 1, which matters only where papers are few. By log loss, since accuracy moves in steps;
+ * two scales and not one share, since words, regularised for their rare ones, are less sure of themselves than they
+ * could be and would count for too little.
  *
  * @param encoder logits, papers × classes, row-major
  * @param words the same
