@@ -17,6 +17,15 @@ export type { PrepareOptions, PrepareRule } from './data/prepare-options.js';
 export { type PrepareFolderOptions, type PrepareResult, prepare } from './data/prepared-folder.js';
 export { ArxivNativeError, type ErrorCode } from './errors.js';
 export {
+  type AgainstFirst,
+  type Compared,
+  type ComparedModel,
+  type CompareModelsHooks,
+  type CompareModelsOptions,
+  type Comparison,
+  compareModels,
+} from './evaluate/compare-models.js';
+export {
   type DescribeEvent,
   type DescribeHooks,
   type DescribeOptions,
@@ -24,12 +33,27 @@ export {
   describe,
 } from './evaluate/describe.js';
 export {
+  type AgainstBest,
+  type Ensemble,
+  type EnsembleMember,
+  type EnsembleModelsHooks,
+  type EnsembleModelsOptions,
+  type EnsemblePart,
+  ensembleModels,
+} from './evaluate/ensemble-models.js';
+export {
   type EvaluateModelHooks,
   type EvaluateModelOptions,
   type Evaluation,
   evaluateModel,
 } from './evaluate/evaluate-model.js';
 export type { Averages, CategoryMetrics, ClassMetrics, CountMetrics, Metrics } from './evaluate/metrics.js';
+export {
+  type Report,
+  type ReportModelHooks,
+  type ReportModelOptions,
+  reportModel,
+} from './evaluate/report/report-model.js';
 export {
   type TuneModelHooks,
   type TuneModelOptions,

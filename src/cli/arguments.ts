@@ -42,3 +42,12 @@ export function wholeNumber(text: string): number {
   if (!Number.isSafeInteger(value)) throw new InvalidArgumentError('It must be a whole number.');
   return value;
 }
+
+/** For commander: `class=number`, as often as it is given; a class may have a = in its name. */
+export function threshold(text: string, before: Record<string, number> = {}): Record<string, number> {
+  const at = text.lastIndexOf('=');
+  if (at < 1) throw new InvalidArgumentError('It must be a class, = and a number, as cs.AI=0.4.');
+  const label = text.slice(0, at);
+  if (Object.hasOwn(before, label)) throw new InvalidArgumentError(`${label} has a threshold already.`);
+  return Object.fromEntries([...Object.entries(before), [label, number(text.slice(at + 1))]]);
+}

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { SPLITS } from '../data/paper.js';
+import { RECORD } from '../data/prepared-folder.js';
 import type { RecipeOverrides } from '../train/recipe.js';
 import { wholeNumber } from './arguments.js';
 import { describeText } from './describe-text.js';
@@ -95,5 +96,5 @@ async function run(data: string, flags: DescribeFlags, signal: AbortSignal): Pro
 
 /** The files of a data folder. */
 function partsOf(data: string): string[] {
-  return [...SPLITS.map(part => join(data, `${part}.jsonl`)), join(data, 'dataset.json')];
+  return [...SPLITS.map(part => join(data, `${part}.jsonl`)), join(data, RECORD)];
 }

@@ -20,7 +20,8 @@ import { PREPARE_TYPES, type PrepareOptions } from './prepare-options.js';
 import type { ReadHooks } from './rows.js';
 import { locate } from './zip.js';
 
-const RECORD = 'dataset.json';
+/** What was done, beside the parts. */
+export const RECORD = 'dataset.json';
 const FORMAT_VERSION = 1;
 
 export interface PrepareFolderOptions extends PrepareOptions {

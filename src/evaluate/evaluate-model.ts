@@ -1,11 +1,8 @@
-import { readdirSync } from 'node:fs';
-import { join } from 'node:path';
 import { SPLITS, type Split } from '../data/paper.js';
-import { partFile } from '../data/prepared-folder.js';
 import type { ReadProgress } from '../data/rows.js';
 import { ArxivNativeError } from '../errors.js';
 import type { Decision } from '../model/decision.js';
-import { loadSavedModel, type PlacementOptions } from '../model/load.js';
+import { type LoadedModel, loadSavedModel, type PlacementOptions } from '../model/load.js';
 import type { SavedModel } from '../model/saved-model.js';
 import type { Scales } from '../model/words.js';
 import type { Precision } from '../native.js';
@@ -13,13 +10,14 @@ import { throwIfCancelled } from '../util/cancel.js';
 import { checkChoice, checkOptions } from '../util/options.js';
 import { checkOutput } from '../util/output.js';
 import { type BaselineProgress, scoreBaseline, trainBaseline } from './baseline/baseline.js';
-import { bootstrapDifference, bootstrapMetrics, type MetricIntervals } from './bootstrap.js';
+import { type Answers, bootstrapDifference, type MetricIntervals } from './bootstrap.js';
 import { decide } from './decide.js';
 import { type Exam, type LeftOut, openExam } from './exam.js';
+import { type Figures, figuresOf, targetsOf } from './figures.js';
 import { type McNemar, mcnemar } from './mcnemar.js';
-import { argMaxRows, evaluate, type Metrics } from './metrics.js';
+import { argMaxRows } from './metrics.js';
 import { type Objectives, objectives } from './objectives.js';
-import { type SeenPapers, type TrainingFacts, trainingFacts } from './own-data.js';
+import { inputsOf, type SeenPapers, type TrainingFacts, trainingFacts } from './own-data.js';
 import { writePredictions } from './predictions.js';
 import { answersOfModel } from './probabilities-of-model.js';
 
@@ -51,12 +49,6 @@ export type EvaluateModelEvent =
   | ({ type: 'reading' } & ReadProgress)
   | { type: 'predicting'; done: number; total: number }
   | ({ type: 'baseline' } & BaselineProgress);
-
-/** Figures, and how they vary over sets of papers like these. */
-export interface Figures {
-  metrics: Metrics;
-  intervals: MetricIntervals;
-}
 
 export interface BaselineComparison extends Figures {
   /** Each figure of the model minus that of the baseline. */
@@ -109,30 +101,18 @@ export async function evaluateModel(
   hooks: EvaluateModelHooks = {},
 ): Promise<Evaluation> {
   checkEvaluateOptions(options);
-  const { output, force = false, seed = DEFAULT_SEED } = options;
+  const { output, force = false } = options;
   const loaded = await loadSavedModel(options.model, options);
-  const { saved, device, precision } = loaded;
+  const { saved } = loaded;
   try {
-    if (output !== undefined) await checkOutput(output, { force, inputs: inputsOf(saved, options) });
+    if (output !== undefined) await checkOutput(output, { force, inputs: inputsOf(saved, options.data) });
     const exam = await openExam(saved, options, {
       signal: hooks.signal,
       onProgress: progress => hooks.onProgress?.({ type: 'reading', ...progress }),
     });
-    const { examples } = exam;
-    const answers = await answersOfModel(loaded, examples, {
-      signal: hooks.signal,
-      onProgress: done => hooks.onProgress?.({ type: 'predicting', done, total: examples.length }),
-    });
-    const probabilities = answers.probabilities();
-    const predicted = decide(probabilities, saved.labels, saved.thresholds);
-    const evaluation = {
-      ...(await judge(saved, exam, { probabilities, predicted }, options, hooks)),
-      device,
-      precision,
-      seed,
-    };
+    const { evaluation, ...answers } = await judgeExam(loaded, exam, options, hooks);
     if (output !== undefined) {
-      const predictions = { examples, labels: saved.labels, probabilities, predicted };
+      const predictions = { examples: exam.examples, labels: saved.labels, ...answers };
       await writePredictions(output, predictions, { force, signal: hooks.signal });
     }
     return evaluation;
@@ -141,23 +121,40 @@ export async function evaluateModel(
   }
 }
 
-/** The files that are read: none may be written over. */
-function inputsOf(saved: SavedModel, { data }: EvaluateModelOptions): string[] {
-  const sources = [data, trainingFacts(saved)?.data.source].filter(source => source !== undefined);
-  const model = readdirSync(saved.folder).map(name => join(saved.folder, name));
-  return [...model, ...sources.flatMap(source => [source, ...SPLITS.map(part => partFile(source, part))])];
-}
-
-interface Answers {
-  probabilities: Float64Array | Float32Array;
-  predicted?: Int32Array;
+/**
+ * What a loaded model says of an exam's papers, and what that is worth.
+ *
+ * @throws ArxivNativeError as {@link evaluateModel}
+ */
+export async function judgeExam(
+  loaded: LoadedModel,
+  exam: Exam,
+  options: Pick<EvaluateModelOptions, 'baseline' | 'seed'>,
+  hooks: EvaluateModelHooks,
+): Promise<{
+  evaluation: Evaluation;
+  /** papers × classes, row-major, by the model's temperature. */
+  probabilities: Float64Array;
+  /** By the model's rule. */
+  predicted: Int32Array;
+}> {
+  const { saved, device, precision } = loaded;
+  const { seed = DEFAULT_SEED } = options;
+  const said = await answersOfModel(loaded, exam.examples, {
+    signal: hooks.signal,
+    onProgress: done => hooks.onProgress?.({ type: 'predicting', done, total: exam.examples.length }),
+  });
+  const probabilities = said.probabilities();
+  const predicted = decide(probabilities, saved.labels, saved.thresholds);
+  const judged = await judge(saved, exam, { probabilities, predicted }, options, hooks);
+  return { evaluation: { ...judged, device, precision, seed }, probabilities, predicted };
 }
 
 async function judge(
   saved: SavedModel,
   exam: Exam,
   answers: Answers & { predicted: Int32Array },
-  { baseline: wanted = true, seed = DEFAULT_SEED }: EvaluateModelOptions,
+  { baseline: wanted = true, seed = DEFAULT_SEED }: Pick<EvaluateModelOptions, 'baseline' | 'seed'>,
   hooks: EvaluateModelHooks,
 ): Promise<Omit<Evaluation, 'device' | 'precision' | 'seed'>> {
   const { folder: model, labels, words, thresholds: decision } = saved;
@@ -209,24 +206,6 @@ async function judgeBaseline(
       mcnemar: mcnemar(answers.predicted, argMaxRows(probabilities, labels.length), targets),
     },
   };
-}
-
-function figuresOf(
-  examples: Exam['examples'],
-  labels: readonly string[],
-  { probabilities, predicted }: Answers,
-  seed: number,
-): Figures {
-  const targets = targetsOf(examples);
-  const categories = examples.map(({ paper }) => paper.categories);
-  return {
-    metrics: evaluate(probabilities, targets, labels, { predicted, categories }),
-    intervals: bootstrapMetrics({ probabilities, predicted }, targets, labels, { seed }),
-  };
-}
-
-function targetsOf(examples: Exam['examples']): number[] {
-  return examples.map(({ label }) => label);
 }
 
 function checkEvaluateOptions(options: EvaluateModelOptions): void {

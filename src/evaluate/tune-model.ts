@@ -5,13 +5,19 @@ import type { Decision, DecisionRule } from '../model/decision.js';
 import { type LoadedModel, loadSavedModel, type PlacementOptions } from '../model/load.js';
 import { saveDecision } from '../model/saved-model.js';
 import { throwIfCancelled } from '../util/cancel.js';
-import { checkChoice, checkOptions, didYouMean } from '../util/options.js';
+import { checkChoice, checkOptions } from '../util/options.js';
 import { decide } from './decide.js';
 import { evaluate, type Metrics } from './metrics.js';
 import { loadAsTrained, loadOwnData } from './own-data.js';
 import { answersOfModel, type ModelAnswers } from './probabilities-of-model.js';
 import { fitTemperature } from './temperature.js';
-import { fitThreshold, fitThresholds, type ThresholdObjective, type ThresholdPoint } from './thresholds.js';
+import {
+  checkClass,
+  fitThreshold,
+  fitThresholds,
+  type ThresholdObjective,
+  type ThresholdPoint,
+} from './thresholds.js';
 
 export const OBJECTIVES = ['accuracy', 'macroF1'] as const;
 
@@ -148,13 +154,6 @@ function judge(
   return evaluate(probabilities, targets, labels, {
     predicted: decide(probabilities, labels, decision),
     categories,
-  });
-}
-
-function checkClass(label: string | undefined, labels: readonly string[]): void {
-  if (label === undefined || labels.includes(label)) return;
-  throw new ArxivNativeError('BAD_OPTION', `the model has no class ${JSON.stringify(label)}`, {
-    remedy: didYouMean(label, labels),
   });
 }
 

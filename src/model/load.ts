@@ -26,9 +26,18 @@ export interface LoadedModel extends Placement {
  * @throws ArxivNativeError BAD_MODEL, BAD_OPTION (threads), UNSUPPORTED (device, precision), OUT_OF_MEMORY, ADDON
  */
 export async function loadSavedModel(folder: string, options: PlacementOptions = {}): Promise<LoadedModel> {
-  const { threads = availableParallelism() } = options;
+  checkPlacement(options);
+  return placeSavedModel(await openSavedModel(folder), options);
+}
+
+/** @throws BAD_OPTION */
+export function checkPlacement({ threads }: PlacementOptions): void {
   checkWhole('threads', threads, 1, 'loading a model');
-  const saved = await openSavedModel(folder);
+}
+
+/** Gives an opened model to the engine; see {@link loadSavedModel}. */
+export async function placeSavedModel(saved: SavedModel, options: PlacementOptions): Promise<LoadedModel> {
+  const { threads = availableParallelism() } = options;
   const addon = loadEngine();
   const { device, precision } = resolveDevice(options.device ?? 'auto', options.precision ?? 'auto', addon);
   const model = await addon.createModel({

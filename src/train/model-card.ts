@@ -1,6 +1,8 @@
 import { basename } from 'node:path';
 import { describeLeaks } from '../data/leaks.js';
 import type { Metrics } from '../evaluate/metrics.js';
+import { TrainingRecordReader } from '../evaluate/report/record.js';
+import { caveats } from '../evaluate/report/training-terms.js';
 import { USAGE } from '../model/usage.js';
 import { scalesText } from '../model/words.js';
 import { counted, percent } from '../util/format.js';
@@ -21,7 +23,10 @@ export function modelCard(training: TrainingRecord): string {
   return `${[
     `# A classifier of arXiv papers: ${labels.join(', ')}`,
     `Given the title and the abstract of a paper it gives a probability for each of ${labels.length} categories. Trained with arxiv-native ${training.versions.package}, recipe \`${recipe.name}\`, on ${encoderName}.`,
-    ...warnings(training),
+    ...caveats(new TrainingRecordReader(training)).map(caveat => `**${caveat}**`),
+    ...(training.test === undefined && !training.interrupted
+      ? ['**The test was interrupted: its papers give no figures.**']
+      : []),
     ...USAGE,
     '## Results',
     ...(training.test === undefined ? [] : results('Test', training.test)),
@@ -73,23 +78,6 @@ function results(split: string, metrics: Metrics): string[] {
         each.support,
       ]),
     ),
-  ];
-}
-
-function warnings({ encoder, interrupted, test, data }: TrainingRecord): string[] {
-  return [
-    ...(data.leaks.seenTestRows > 0
-      ? ['**Papers of the test stand in the training data too: its figures are too good.**']
-      : []),
-    ...(encoder.random
-      ? [
-          '**Its encoder began with random weights and has read only these papers: its accuracy means nothing.**',
-        ]
-      : []),
-    ...(interrupted ? ['**Training was interrupted before its end.**'] : []),
-    ...(test === undefined && !interrupted
-      ? ['**The test was interrupted: its papers give no figures.**']
-      : []),
   ];
 }
 
