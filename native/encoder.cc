@@ -7,13 +7,17 @@
 
 namespace arxiv {
 
-at::Tensor Linear::operator()(const at::Tensor& x) const { return at::linear(x, weight->value, bias->value); }
+at::Tensor Linear::operator()(const at::Tensor& x, const std::string& activation) const {
+  if (packed) return (*packed)(x, activation);
+  return activate(at::linear(x, weight->value, bias->value), activation);
+}
 
 at::Tensor LayerNorm::operator()(const at::Tensor& x) const {
   return at::layer_norm(x, {x.size(-1)}, weight->value, bias->value, epsilon);
 }
 
 at::Tensor activate(const at::Tensor& x, const std::string& name) {
+  if (name == "none") return x;
   if (name == "relu") return at::relu(x);
   return at::gelu(x, name == "gelu_tanh" ? "tanh" : "none");
 }
@@ -76,6 +80,17 @@ Encoder::Encoder(const EncoderShape& shape, int64_t frozen_layers, bool freeze_e
   }
 }
 
+void Encoder::pack(bool int8) {
+  for (auto& layer : layers_) {
+    for (Linear* linear :
+         {&layer.query_key_value, &layer.attention_output, &layer.intermediate, &layer.output}) {
+      at::Tensor &weight = linear->weight->value, &bias = linear->bias->value;
+      linear->packed = int8 ? pack_int8(weight, bias) : pack_bfloat16(weight, bias);
+      if (linear->packed) linear->weight->release();
+    }
+  }
+}
+
 at::Tensor Encoder::embed(const Pack& pack, Pass& pass) const {
   // The padding token's rows learn nothing, should a text name it.
   at::Tensor x = at::embedding(words_->value, pack.ids, shape_.pad_token_id) +
@@ -125,7 +140,7 @@ at::Tensor Encoder::run_layer(const Layer& layer, const at::Tensor& x, const Pac
                               const std::vector<at::Tensor>& masks, Pass& pass) const {
   at::Tensor attended = layer.attention_output(self_attention(layer, x, pack, masks, pass));
   at::Tensor h = layer.attention_norm(dropout(attended, shape_.attention_output_dropout, pass, x));
-  at::Tensor wide = activate(layer.intermediate(h), shape_.activation);
+  at::Tensor wide = layer.intermediate(h, shape_.activation);
   return layer.output_norm(dropout(layer.output(wide), shape_.hidden_dropout, pass, h));
 }
 

@@ -97,7 +97,9 @@ void validate(const ModelOptions& options) {
   validate(options.encoder);
   validate(options.head, options.encoder);
   if (options.trains) validate(options.training, options.encoder, options.head);
-  one_of(options.precision, "precision", {"fp32", "bf16", "fp16"});
+  one_of(options.precision, "precision", {"fp32", "bf16", "fp16", "int8"});
+  require(options.precision != "int8" || (!options.trains && options.device == "cpu"), "precision",
+          "a type that training and this device have (int8 is for prediction on a CPU)");
   require(options.threads >= 1 && options.threads <= 1024, "threads", "a number from 1 to 1024");
 }
 

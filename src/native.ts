@@ -78,7 +78,9 @@ export interface TrainingShape {
   classWeights: number[];
 }
 
-export type Precision = 'fp32' | 'bf16' | 'fp16';
+export type TrainingPrecision = 'fp32' | 'bf16' | 'fp16';
+/** With `int8`, on a CPU, the encoder's layers multiply 8-bit integers, and all else is bf16 or fp32. */
+export type Precision = TrainingPrecision | 'int8';
 
 export interface ModelOptions {
   encoder: EncoderShape;

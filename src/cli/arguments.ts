@@ -1,14 +1,15 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 
+export const TRAINING_PRECISIONS = ['auto', 'fp32', 'bf16', 'fp16'] as const;
+
 /** Adds the options that say where and how the engine computes. */
-export function placementOptions(command: Command): Command {
+export function placementOptions(
+  command: Command,
+  precisions: readonly string[] = [...TRAINING_PRECISIONS, 'int8'],
+): Command {
   return command
     .option('--device <device>', 'auto, cpu, cuda, cuda:1 or mps', 'auto')
-    .addOption(
-      new Option('--precision <precision>', 'to compute in')
-        .choices(['auto', 'fp32', 'bf16', 'fp16'])
-        .default('auto'),
-    )
+    .addOption(new Option('--precision <precision>', 'to compute in').choices(precisions).default('auto'))
     .option('--threads <n>', 'CPU threads (default: all)', positiveInteger);
 }
 

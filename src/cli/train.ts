@@ -1,6 +1,6 @@
 import { type Command, Option } from 'commander';
 import type { TrainEvent, TrainOptions } from '../train/types.js';
-import { number, placementOptions, wholeNumber } from './arguments.js';
+import { number, placementOptions, TRAINING_PRECISIONS, wholeNumber } from './arguments.js';
 import { interruptible } from './interrupt.js';
 import { seedsSummary, summary, TrainDisplay } from './train-display.js';
 
@@ -69,7 +69,7 @@ export function register(program: Command): void {
         'tfidf',
       ]),
     );
-  placementOptions(command)
+  placementOptions(command, TRAINING_PRECISIONS)
     .option('--deterministic', 'the same weights from the same seed on CUDA too, more slowly')
     .option('--offline', 'use only what was downloaded before')
     .option('--save-predictions <file>', "write the test papers' predictions, one JSON line each")

@@ -8,7 +8,7 @@ import { openSavedModel, type SavedModel } from './saved-model.js';
 export interface PlacementOptions {
   /** `auto` (the best there is), `cpu`, `cuda`, `cuda:1` or `mps`. */
   device?: string | undefined;
-  /** `auto` (the fastest that the device computes natively), `fp32`, `bf16` or `fp16`. */
+  /** `auto` (the fastest of the next three that the device computes natively), `bf16`, `fp16`, `fp32`, or `int8`. */
   precision?: 'auto' | Precision | undefined;
   /** CPU threads of the engine; by default as many as the process may use. */
   threads?: number | undefined;

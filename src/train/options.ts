@@ -1,5 +1,5 @@
 import { ArxivNativeError } from '../errors.js';
-import { checkOptions, type OptionTypes } from '../util/options.js';
+import { checkChoice, checkOptions, type OptionTypes } from '../util/options.js';
 import { optionName } from './recipe.js';
 import type { TrainOptions } from './types.js';
 
@@ -47,6 +47,7 @@ export function checkTrainOptions(options: TrainOptions): void {
   if (recipe !== undefined && typeof recipe !== 'string' && (recipe === null || typeof recipe !== 'object')) {
     throw new ArxivNativeError('BAD_OPTION', 'train: "recipe" must be a name, a path or an object');
   }
+  checkChoice('precision', options.precision, ['auto', 'fp32', 'bf16', 'fp16'], 'train');
   const ranges = Object.entries({
     seed: [seed, 0],
     splitSeed: [splitSeed, 0],

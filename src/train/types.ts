@@ -4,7 +4,7 @@ import type { ReadProgress } from '../data/rows.js';
 import type { BaselineProgress } from '../evaluate/baseline/baseline.js';
 import type { Metrics } from '../evaluate/metrics.js';
 import type { Scales } from '../model/words.js';
-import type { Precision } from '../native.js';
+import type { Precision, TrainingPrecision } from '../native.js';
 import type { Recipe, RecipeOverrides, RecipeSource } from './recipe.js';
 
 export interface TrainOptions extends Omit<RecipeOverrides, 'batchSize'> {
@@ -32,7 +32,7 @@ export interface TrainOptions extends Omit<RecipeOverrides, 'batchSize'> {
   /** `auto` (the best there is), `cpu`, `cuda`, `cuda:1` or `mps`. */
   device?: string | undefined;
   /** `auto` (the fastest that the device computes natively), `fp32`, `bf16` or `fp16`. */
-  precision?: 'auto' | Precision | undefined;
+  precision?: 'auto' | TrainingPrecision | undefined;
   /** CPU threads of the engine; by default as many as the process may use. */
   threads?: number | undefined;
   /** The same weights from the same seed on CUDA too, more slowly; on CPU that always holds. */
