@@ -1,0 +1,3 @@
+import type { TranslatorKind } from '../translator.js';
+
+export declare const bergamot: TranslatorKind;
