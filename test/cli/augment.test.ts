@@ -19,17 +19,17 @@ const scratch = mkdtempSync(join(tmpdir(), 'arxiv-native-augment-'));
 const log = join(scratch, 'asked');
 afterAll(() => rmSync(scratch, { recursive: true }));
 
-/** Stands in for the program of that name: keeps lines, like the real one, and notes what it was asked. */
+/** Stands in for the program of that name: keeps blank lines, like the real one, and notes what it was asked. */
 const PROGRAM = `#!/usr/bin/env node
 const { appendFileSync, readFileSync } = require('node:fs');
 const args = process.argv.slice(2);
 if (args[0] === '-l') console.log('  eng-spa\\n  spa-eng');
 else if (args[0] === '-V') console.log('Apertium 3.8.3');
 else {
-  const text = readFileSync(0, 'utf8');
+  const text = readFileSync(args[2], 'utf8');
   appendFileSync(process.env.ASKED, text);
   const say = () => process.stdout.write(text.replaceAll('We found', 'One finds'));
-  setTimeout(say, args.at(-1) === 'eng-spa' && text.includes('thing 19') ? Number(process.env.SLOW ?? 0) : 0);
+  setTimeout(say, args[1] === 'eng-spa' && text.includes('thing 19') ? Number(process.env.SLOW ?? 0) : 0);
 }
 `;
 
@@ -77,7 +77,7 @@ const args = (...more: string[]) => [
   ...['--category', 'cs.AI', '--samples', '450', '--translator', 'apertium', '--threads', '1'],
   ...more,
 ];
-const asked = () => readFileSync(log, 'utf8').trim().split('\n');
+const asked = () => readFileSync(log, 'utf8').trim().split('\n\n');
 
 /** Waits until a first batch of 64 sentences is in the cache and the program is busy with the other 16. */
 async function halfDone(): Promise<void> {
@@ -150,8 +150,8 @@ describe('augment', () => {
     ['a class that is none', ['--category', 'cs.IA'], 'Did you mean "cs.AI"?'],
     ['another translator', ['--translator', 'bing'], 'Allowed choices are bergamot'],
   ])('refuses %s', async (what, more, message) => {
-    const path = what.includes('installed') ? { PATH: scratch } : {};
-    const { exitCode, stdout, stderr } = await cli(args(...more), { env: { ...env, ...path } });
+    const path = what.includes('installed') ? scratch : env.PATH!;
+    const { exitCode, stdout, stderr } = await cli(args(...more), { env: { ...env, PATH: path } });
     expect(stderr).toContain(message);
     expect(exitCode).toBe(what.includes('installed') ? 1 : 2);
     expect(stdout).toBe('');
