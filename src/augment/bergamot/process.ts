@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname } from 'node:path';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { ArxivNativeError } from '../../errors.js';
 import { serveTranslations } from '../processes.js';
 import type { Translation } from '../translator.js';
@@ -126,7 +127,15 @@ async function start(setup: BergamotSetup): Promise<(texts: readonly string[]) =
     return { text: translation };
   };
   // One by one: beside others a text comes out a little differently, and no sooner.
-  return async texts => texts.map(translate);
+  return async texts => {
+    const translations: Translation[] = [];
+    for (const text of texts) {
+      translations.push(translate(text));
+      // Lets the end of whoever asked be noticed.
+      await nextTurn();
+    }
+    return translations;
+  };
 }
 
 serveTranslations(start);
