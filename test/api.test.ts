@@ -46,6 +46,7 @@ const USE = `
 const EXPORTED = [
   'ArxivNativeError',
   'Predictor',
+  'augment',
   'describe',
   'evaluateModel',
   'fetchPapers',
