@@ -126,7 +126,7 @@ async function start(setup: BergamotSetup): Promise<(texts: readonly string[]) =
     if (parts > 1) return { failure: `a text of more than ${setup.config['max-length-break']} tokens` };
     return { text: translation };
   };
-  // One by one: beside others a text comes out a little differently, and no sooner.
+  // One by one: beside others a text comes out a little differently, and hardly sooner.
   return async texts => {
     const translations: Translation[] = [];
     for (const text of texts) {
