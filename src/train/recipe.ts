@@ -47,6 +47,7 @@ export interface Recipe {
   focalGamma: number;
   labelSmoothing: number;
   classWeights: 'none' | 'balanced' | Record<string, number>;
+  augment: 'none' | { category: string; samples: number };
   batchSize: number;
   epochs: number;
   patience: number;
