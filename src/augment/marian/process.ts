@@ -1,0 +1,1 @@
+import { availableMemory } from 'node:process';
