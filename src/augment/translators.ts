@@ -1,8 +1,9 @@
 import type { TranslatorKind } from './translator.js';
 
-/** The kinds of translators by name; each is loaded when it is asked for. */
+/** The kinds of translators by name, each loaded when it is asked for. */
 export const TRANSLATORS = {
   bergamot: async (): Promise<TranslatorKind> => (await import('./bergamot/bergamot.js')).bergamot,
+  apertium: async (): Promise<TranslatorKind> => (await import('./apertium.js')).apertium,
 };
 
 export type TranslatorName = keyof typeof TRANSLATORS;

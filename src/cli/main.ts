@@ -1,6 +1,7 @@
 import { createRequire } from 'node:module';
 import { Command, CommanderError } from 'commander';
 import { ArxivNativeError, exitCode } from '../errors.js';
+import { register as registerAugment } from './augment.js';
 import { register as registerDescribe } from './describe.js';
 import { register as registerDoctor } from './doctor.js';
 import { register as registerEvaluate } from './evaluate.js';
@@ -22,6 +23,7 @@ Examples:
   $ arxiv-native fetch --categories cs.AI,cs.CL --output papers.jsonl
   $ arxiv-native prepare papers.jsonl --out data              an honest data set, split
   $ arxiv-native describe data                                what is in it
+  $ arxiv-native augment data --category cs.AI --samples 450  copies of a weak class, by translation
   $ arxiv-native train --data data --out my-model             train a classifier
   $ arxiv-native evaluate my-model                            how good it is, and how sure that is
   $ arxiv-native predict --model my-model --title "…" --abstract "…"
@@ -66,6 +68,7 @@ function buildProgram(): Command {
     registerImport,
     registerPrepare,
     registerDescribe,
+    registerAugment,
     registerTrain,
     registerImportCheckpoint,
     registerEvaluate,
