@@ -90,11 +90,11 @@ export class Decoder {
     const feeds: Record<string, Tensor> = {
       input_ids: new Tensor('int64', BigInt64Array.from(tokens, BigInt), [rows, 1]),
       encoder_attention_mask: new Tensor('int64', this.mask.data.subarray(0, rows * length), [rows, length]),
-      encoder_hidden_states: new Tensor(
-        'float32',
-        this.states.data.subarray(0, rows * this.states.size),
-        [rows, length, shape.width],
-      ),
+      encoder_hidden_states: new Tensor('float32', this.states.data.subarray(0, rows * this.states.size), [
+        rows,
+        length,
+        shape.width,
+      ]),
       use_cache_branch: new Tensor('bool', [!isFirst], [1]),
     };
     const logits = this.logits.subarray(0, rows * shape.vocabSize);

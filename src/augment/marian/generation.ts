@@ -113,7 +113,8 @@ function readGeneration(settings: Fields, config: Fields, shape: MarianShape): G
     if (value === undefined || value === null || idle.includes(value)) continue;
     throw settings.bad(`${name} ${JSON.stringify(value)} is not supported`);
   }
-  const id = (name: string): number => (settings.isSet(name) ? settings : config).token(name, shape.vocabSize);
+  const id = (name: string): number =>
+    (settings.isSet(name) ? settings : config).token(name, shape.vocabSize);
   const stated = settings.isSet('max_new_tokens')
     ? settings.count('max_new_tokens') + 1
     : settings.count('max_length', shape.maxPositions);

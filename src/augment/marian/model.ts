@@ -60,7 +60,15 @@ export class MarianModel {
       input_ids: new Tensor('int64', ids, dims),
       attention_mask: new Tensor('int64', mask, dims),
     });
-    return new Decoder(this.decoder, this.shape, mask, states!.data as Float32Array, length, inputs.length, beams);
+    return new Decoder(
+      this.decoder,
+      this.shape,
+      mask,
+      states!.data as Float32Array,
+      length,
+      inputs.length,
+      beams,
+    );
   }
 
   async close(): Promise<void> {

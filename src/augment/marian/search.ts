@@ -58,8 +58,7 @@ export class BeamSearch implements Search {
     const next: Hypothesis[] = [];
     for (const [rank, { parent, token, score }] of continuations.entries()) {
       const isWhole = token === end || isLast;
-      if (isWhole && rank < beams)
-        this.finish([...parent.ids, token], score / generated ** lengthPenalty);
+      if (isWhole && rank < beams) this.finish([...parent.ids, token], score / generated ** lengthPenalty);
       else if (!isWhole && next.length < beams)
         next.push({ ids: [...parent.ids, token], score, row: parent.row });
     }

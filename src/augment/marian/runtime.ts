@@ -1,0 +1,27 @@
+import { createRequire } from 'node:module';
+import { ArxivNativeError } from '../../errors.js';
+
+/** Without the variable its installation wants files of CUDA, from a host of its own. */
+export const INSTALL = 'ONNXRUNTIME_NODE_INSTALL=skip npm install onnxruntime-node@1.26.0';
+
+/** Some versions report their use by default. */
+export const RUNTIME_ENVIRONMENT = { ORT_DISABLE_TELEMETRY: '1' };
+
+/**
+ * Makes sure that onnxruntime-node, an optional peer, is installed. Nothing of it is loaded here.
+ *
+ * @returns its version
+ * @throws ArxivNativeError TRANSLATOR with the command to run
+ */
+export function requireRuntime(
+  resolve: (name: string) => { version: string } = createRequire(import.meta.url),
+): string {
+  try {
+    return resolve('onnxruntime-node/package.json').version;
+  } catch (cause) {
+    throw new ArxivNativeError('TRANSLATOR', 'opus-mt needs onnxruntime-node, which is not installed', {
+      remedy: `Run: ${INSTALL}`,
+      cause,
+    });
+  }
+}
