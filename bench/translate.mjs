@@ -52,7 +52,16 @@ function drawSentences(count) {
 }
 
 function compare(file, beams) {
-  const common = ['--beams', beams, '--batch', values.batch, '--threads', values.threads, '--model', values.model];
+  const common = [
+    '--beams',
+    beams,
+    '--batch',
+    values.batch,
+    '--threads',
+    values.threads,
+    '--model',
+    values.model,
+  ];
   const runs = { ours: [], peer: [] };
   for (let round = 0; round < Number(values.rounds); round++) {
     runs.ours.push(run(process.execPath, [fileURLToPath(import.meta.url), '--measure', file, ...common]));
@@ -85,7 +94,8 @@ async function measureOurs(file, beams) {
   };
   await translate(order.slice(-batch));
   const start = performance.now();
-  for (let first = 0; first < order.length; first += batch) await translate(order.slice(first, first + batch));
+  for (let first = 0; first < order.length; first += batch)
+    await translate(order.slice(first, first + batch));
   return { seconds: (performance.now() - start) / 1000, outputs };
 }
 
@@ -95,7 +105,10 @@ function peer(name) {
 
 /** A child's last line of output, which is JSON where it has any. */
 function run(command, args) {
-  const { status, stdout, stderr, error } = spawnSync(command, args, { encoding: 'utf8', maxBuffer: 2 ** 28 });
+  const { status, stdout, stderr, error } = spawnSync(command, args, {
+    encoding: 'utf8',
+    maxBuffer: 2 ** 28,
+  });
   if (error || status !== 0) throw new Error(`${command} ${args.join(' ')}: ${error?.message ?? stderr}`);
   const last = stdout.trim().split('\n').at(-1);
   return last.startsWith('{') ? JSON.parse(last) : undefined;

@@ -181,7 +181,9 @@ class HubModel {
   async missing(name: string): Promise<number | undefined> {
     const found = await this.find(name);
     if (found === 'absent') return undefined;
-    return found === 'cached' ? 0 : found.size;
+    // The first answer of the Hub says which commit to look for.
+    if (found === 'cached' || (await this.cache.has(this.commit!, name))) return 0;
+    return found.size;
   }
 
   private async find(name: string): Promise<FileInfo | 'cached' | 'absent'> {

@@ -73,20 +73,17 @@ describe('sampling', () => {
     const total = kept.reduce((sum, { weight }) => sum + weight, 0);
 
     const generation = await generationOf('wide', { do_sample: true, temperature, top_k: 5, max_length: 3 });
-    const draws = 1500;
+    const draws = 600;
     const counts = new Map<number, number>();
-    for (let seed = 0; seed < draws / 50; seed++) {
-      // Sentences that only differ in how often they stand there would be drawn alike.
-      for (let k = 0; k < 50; k++) {
-        const [{ ids }] = (await generate(model, [input], generation, seed * 50 + k)) as [{ ids: number[] }];
-        counts.set(ids[0]!, (counts.get(ids[0]!) ?? 0) + 1);
-      }
+    for (let seed = 0; seed < draws; seed++) {
+      const [{ ids }] = (await generate(model, [input], generation, seed)) as [{ ids: number[] }];
+      counts.set(ids[0]!, (counts.get(ids[0]!) ?? 0) + 1);
     }
-    expect(new Set(counts.keys()).difference?.(new Set(kept.map(({ token }) => token))).size ?? 0).toBe(0);
+    expect(kept.map(({ token }) => token)).toEqual(expect.arrayContaining([...counts.keys()]));
     for (const { token, weight } of kept) {
       const share = weight / total;
       const spread = Math.sqrt((share * (1 - share)) / draws);
-      expect(Math.abs((counts.get(token) ?? 0) / draws - share)).toBeLessThan(4 * spread + 1e-9);
+      expect(Math.abs((counts.get(token) ?? 0) / draws - share)).toBeLessThan(4 * spread);
     }
   });
 });

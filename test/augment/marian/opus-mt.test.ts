@@ -23,7 +23,16 @@ afterEach(() => {
 });
 
 function options(change: Partial<TranslatorOptions> = {}): TranslatorOptions {
-  return { from: 'en', to: 'es', modelDir: models, threads: 1, offline: true, whole: false, seed: 42, ...change };
+  return {
+    from: 'en',
+    to: 'es',
+    modelDir: models,
+    threads: 1,
+    offline: true,
+    whole: false,
+    seed: 42,
+    ...change,
+  };
 }
 
 async function translated(
@@ -75,17 +84,15 @@ describe('opus-mt', () => {
   it('names its model by content and its settings, wherever it lies', async () => {
     const { identity } = await translated([]);
     expect(identity).toMatch(/^opus-mt en-es [0-9a-f]{16}, 4 beams, onnxruntime \d/);
-    expect((await translated([], { beams: 2 })).identity).toBe(identity.replace('4 beams', '2 beams'));
-    expect((await translated([], { beams: 1 })).identity).toBe(identity.replace('4 beams', 'greedy'));
-    expect((await translated([], { temperature: 0.7 })).identity).toBe(
-      identity.replace('4 beams', 'temperature 0.7, seed 42'),
-    );
     const elsewhere = join(models, 'elsewhere');
     mkdirSync(elsewhere);
     renameSync(join(models, 'en-es'), join(elsewhere, 'en-es'));
-    expect((await translated([], { modelDir: elsewhere })).identity).toBe(identity);
+    const drawn = await translated([], { modelDir: elsewhere, temperature: 0.7 });
+    expect(drawn.identity).toBe(identity.replace('4 beams', 'temperature 0.7, seed 42'));
     copyModel('even', join(elsewhere, 'en-es'), { length_penalty: 0.5 });
-    expect((await translated([], { modelDir: elsewhere })).identity).not.toBe(identity);
+    const changed = await translated([], { modelDir: elsewhere, beams: 1 });
+    expect(changed.identity).toMatch(/greedy/);
+    expect(changed.identity.slice(0, 30)).not.toBe(identity.slice(0, 30));
   });
 
   it('says what is missing', async () => {
@@ -185,7 +192,10 @@ describe('opus-mt', () => {
     const pairs = await known({ num_beams: beams });
     copyModel('even', join(models, 'en-es'));
     expect(pairs.length).toBeGreaterThan(0);
-    const { translations } = await translated(pairs.map(({ text }) => text), { beams });
+    const { translations } = await translated(
+      pairs.map(({ text }) => text),
+      { beams },
+    );
     expect(translations).toEqual(pairs.map(({ translation }) => ({ text: translation })));
   });
 });

@@ -4,10 +4,9 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { MarianTokenizer } from '../../../src/augment/marian/tokenizer.js';
 import { fixture, scratch } from './fixtures.js';
 
-const { encodings, decodings } = JSON.parse(readFileSync(join(fixture('even'), 'tokens.json'), 'utf8')) as Record<
-  string,
-  { text: string; ids: number[] }[]
->;
+const { encodings, decodings } = JSON.parse(
+  readFileSync(join(fixture('even'), 'tokens.json'), 'utf8'),
+) as Record<string, { text: string; ids: number[] }[]>;
 
 describe("a Marian model's tokenizer", () => {
   it.each(encodings!)('gives the ids that Rust does: $text', async ({ text, ids }) => {
