@@ -68,11 +68,13 @@ function compare(file, beams) {
     runs.peer.push(run(values.python, [peer('translate_transformers.py'), '--sentences', file, ...common]));
   }
   for (const [name, list] of Object.entries(runs)) {
-    const best = Math.min(...list.map(({ seconds }) => seconds));
-    const tokens = list[0].outputs.reduce((sum, ids) => sum + ids.length, 0);
-    const rate = count => (count / best).toFixed(1);
+    const least = key => Math.min(...list.map(run => run[key]));
+    const { outputs } = list[0];
+    const tokens = outputs.reduce((sum, ids) => sum + ids.length, 0);
+    const rates = seconds =>
+      `${(outputs.length / seconds).toFixed(2)} sentences, ${(tokens / seconds).toFixed(1)} tokens`;
     console.log(
-      `${beams} beam(s), ${name}: ${rate(list[0].outputs.length)} sentences and ${rate(tokens)} tokens a second at best (${list.map(({ seconds }) => seconds.toFixed(1)).join(', ')} s)`,
+      `${beams} beam(s), ${name}: ${rates(least('seconds'))} a second, ${rates(least('cpuSeconds'))} a second of the processor, at best; peak ${least('peakMib').toFixed(0)} MiB`,
     );
   }
   const same = runs.ours[0].outputs.filter((ids, i) => ids.join() === runs.peer[0].outputs[i].join()).length;
@@ -94,9 +96,16 @@ async function measureOurs(file, beams) {
   };
   await translate(order.slice(-batch));
   const start = performance.now();
+  const before = process.cpuUsage();
   for (let first = 0; first < order.length; first += batch)
     await translate(order.slice(first, first + batch));
-  return { seconds: (performance.now() - start) / 1000, outputs };
+  const { user, system } = process.cpuUsage(before);
+  return {
+    seconds: (performance.now() - start) / 1000,
+    cpuSeconds: (user + system) / 1e6,
+    peakMib: process.resourceUsage().maxRSS / 1024,
+    outputs,
+  };
 }
 
 function peer(name) {

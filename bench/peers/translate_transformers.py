@@ -1,11 +1,12 @@
 """The peer of bench/translate.mjs: the same sentences through transformers' `generate`, on the same model.
 
-Reads a JSON file of token ids (a list of sentences) and prints, as JSON, the seconds that they took, after one batch
-that is not counted, and the ids that came out.
+Reads a JSON file of token ids (a list of sentences) and prints, as JSON, the seconds that they took, by the clock and
+by the processor, after one batch that is not counted; the peak of its memory; and the ids that came out.
 """
 
 import argparse
 import json
+import resource
 import time
 
 import torch
@@ -46,7 +47,16 @@ def translate(batch):
 
 
 translate(batches[-1])
-start = time.perf_counter()
+start, start_cpu = time.perf_counter(), time.process_time()
 for batch in batches:
     translate(batch)
-print(json.dumps({"seconds": time.perf_counter() - start, "outputs": written}))
+print(
+    json.dumps(
+        {
+            "seconds": time.perf_counter() - start,
+            "cpuSeconds": time.process_time() - start_cpu,
+            "peakMib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+            "outputs": written,
+        }
+    )
+)

@@ -16,8 +16,8 @@ import { RUNTIME_ENVIRONMENT, requireRuntime } from './runtime.js';
 const DESCRIPTION = ['config.json', 'tokenizer.json'];
 const OPTIONAL = ['generation_config.json', 'tokenizer_config.json'];
 
-/** Measured for a model of opus-mt's size at four beams on one core of a server, and greedily. */
-const WORDS_PER_SECOND = { search: 20, walk: 60 };
+/** By what a model of opus-mt's size took of a server's processor (bench/README.md), at four beams and at one. */
+const WORDS_PER_SECOND = { search: 80, walk: 230 };
 
 /** Sentences in a batch: with their beams enough to keep the arithmetic busy, and few enough to lose to a kill. */
 const MOST_TEXTS = 16;
@@ -64,13 +64,14 @@ export const opusMt: TranslatorKind = {
         [...DESCRIPTION, ...OPTIONAL].map(name => join(folder, name)).concat(parts),
         hooks,
       ));
+    const precision = parts.some(part => part.endsWith('_quantized.onnx')) ? ' int8' : '';
     const processes = await TranslatorProcesses.start('marian/process.js', setup, {
       count,
       environment: RUNTIME_ENVIRONMENT,
       signal: hooks.signal,
     });
     return {
-      identity: `${source.name} ${content.slice(0, 16)}, ${settingsOf(generation, options)}, onnxruntime ${version}`,
+      identity: `${source.name}${precision} ${content.slice(0, 16)}, ${settingsOf(generation, options)}, onnxruntime ${version}`,
       translate: (texts, deliver, signal) => processes.translate(texts, batches(texts), deliver, signal),
       close: () => processes.close(),
     };

@@ -1,8 +1,13 @@
 import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { ArxivNativeError } from '../../errors.js';
 
+const GLOBAL_PACKAGES = join(process.execPath, '../../lib/node_modules/');
+const IS_GLOBAL = fileURLToPath(import.meta.url).startsWith(GLOBAL_PACKAGES);
+
 /** Without the variable its installation wants files of CUDA, from a host of its own. */
-export const INSTALL = 'ONNXRUNTIME_NODE_INSTALL=skip npm install onnxruntime-node@1.26.0';
+export const INSTALL = `ONNXRUNTIME_NODE_INSTALL=skip npm install ${IS_GLOBAL ? '--global ' : ''}onnxruntime-node@1.26.0`;
 
 /** Some versions report their use by default. */
 export const RUNTIME_ENVIRONMENT = { ORT_DISABLE_TELEMETRY: '1' };
