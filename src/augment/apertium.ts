@@ -1,9 +1,19 @@
 import { spawn } from 'node:child_process';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { ArxivNativeError } from '../errors.js';
 import { throwIfCancelled } from '../util/cancel.js';
-import type { FetchHooks, Survey, Translator, TranslatorKind, TranslatorOptions } from './translator.js';
+import type {
+  FetchHooks,
+  Survey,
+  Translation,
+  Translator,
+  TranslatorKind,
+  TranslatorOptions,
+} from './translator.js';
 
-/** Measured on one core, program starts included. */
+/** On one core, program starts included: somewhat less than was measured. */
 const WORDS_PER_SECOND = 2000;
 /** Texts that one run of the program gets: it takes longer to start than to translate one. */
 const BATCH = 64;
@@ -31,21 +41,28 @@ export const apertium: TranslatorKind = {
     const { mode, version } = await findMode(options, signal);
     return {
       identity: `apertium ${version}, ${mode}`,
-      translate: async (texts, deliver, signal) => {
+      async translate(texts, deliver, signal) {
         let next = 0;
-        const serve = async () => {
+        const serve = async (file: string) => {
           while (next < texts.length) {
             const first = next;
             next += BATCH;
             const batch = texts.slice(first, first + BATCH);
-            for (const [i, text] of (await translateLines(mode, batch, signal)).entries()) {
-              deliver(first + i, { text });
-            }
+            const translations = await translateTexts(mode, batch, file, signal);
+            for (const [i, translation] of translations.entries()) deliver(first + i, translation);
           }
         };
-        await Promise.all(Array.from({ length: options.threads }, serve));
+        // The program opens its input by name, which fails for the pipes that Node makes.
+        const folder = await mkdtemp(join(tmpdir(), 'arxiv-native-apertium-'));
+        try {
+          await Promise.all(
+            Array.from({ length: options.threads }, (_, i) => serve(join(folder, String(i)))),
+          );
+        } finally {
+          await rm(folder, { recursive: true, force: true });
+        }
       },
-      close: async () => {},
+      async close() {},
     };
   },
 };
@@ -60,7 +77,7 @@ async function findMode(
       remedy: 'Leave --model-dir, --beams and --temperature out.',
     });
   }
-  const modes = (await run(['-l'], '', signal)).split('\n').map(line => line.trim());
+  const modes = (await run(['-l'], signal)).split('\n').map(line => line.trim());
   const names = [`${CODES[from] ?? from}-${CODES[to] ?? to}`, `${from}-${to}`];
   const mode = names.find(name => modes.includes(name));
   if (mode === undefined) {
@@ -68,31 +85,32 @@ async function findMode(
       remedy: `Install it: apt-get install apertium-${[names[0]!.split('-')].flat().sort().join('-')}; or choose another language with --pivot.`,
     });
   }
-  const version = /\d+(\.\d+)+/.exec(await run(['-V'], '', signal))?.[0] ?? 'of unknown version';
+  const version = /\d+(\.\d+)+/.exec(await run(['-V'], signal))?.[0] ?? 'of unknown version';
   return { mode, version };
 }
 
-/** A line each. Where the program gives back another number of lines, each text has a run of its own. */
-async function translateLines(
+/** With blank lines between them. Where the program gives back another number, each text has a run of its own. */
+async function translateTexts(
   mode: string,
   texts: readonly string[],
+  file: string,
   signal: AbortSignal | undefined,
-): Promise<string[]> {
-  const output = await run(['-f', 'line', '-u', mode], texts.map(text => `${text}\n`).join(''), signal);
-  const lines = output.replace(/\n$/, '').split('\n');
-  if (lines.length === texts.length) return lines.map(line => line.trim());
-  if (texts.length === 1) return [lines.join(' ').trim()];
-  const each: string[] = [];
-  for (const text of texts) each.push(...(await translateLines(mode, [text], signal)));
+): Promise<Translation[]> {
+  await writeFile(file, texts.map(text => `${text}\n\n`).join(''));
+  const found = (await run(['-u', mode, file], signal)).trimEnd().split('\n\n');
+  if (found.length === texts.length) return found.map(text => ({ text: text.trim() }));
+  if (texts.length === 1) return [{ failure: 'a text that came back in several parts' }];
+  const each: Translation[] = [];
+  for (const text of texts) each.push(...(await translateTexts(mode, [text], file, signal)));
   return each;
 }
 
-async function run(args: string[], input: string, signal: AbortSignal | undefined): Promise<string> {
+async function run(args: string[], signal: AbortSignal | undefined): Promise<string> {
   throwIfCancelled(signal, 'translating');
   // In a group of its own: the program is a script with a pipeline of others, and all of them are to end together.
   const child = spawn('apertium', args, {
     env: { ...process.env, LC_ALL: 'C.UTF-8' },
-    stdio: ['pipe', 'pipe', 'pipe'],
+    stdio: ['ignore', 'pipe', 'pipe'],
     detached: true,
   });
   const stop = () => {
@@ -111,9 +129,6 @@ async function run(args: string[], input: string, signal: AbortSignal | undefine
   child.stderr.setEncoding('utf8').on('data', text => {
     words = (words + text).slice(-1000);
   });
-  // A program that ended early is judged by what it said.
-  child.stdin.on('error', () => {});
-  child.stdin.end(input);
   try {
     const ending = await new Promise<string | undefined>((resolve, reject) => {
       child.on('error', reject);

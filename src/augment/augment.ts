@@ -61,7 +61,7 @@ export async function augment(options: AugmentOptions, hooks: AugmentHooks = {})
   }
   const dataset = await loadDataset(
     data,
-    { seed: 0, withoutCopies: true },
+    { seed: 0 },
     { signal: hooks.signal, onProgress: progress => hooks.onProgress?.({ type: 'reading', ...progress }) },
   );
   const { papers, record } = await makeCopies(dataset, { category, samples }, options, hooks);

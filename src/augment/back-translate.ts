@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { cleanText } from '../data/paper.js';
 import { cacheFolder } from '../util/cache-folder.js';
 import { throwIfCancelled } from '../util/cancel.js';
 import { countWords, type DirectionProgress, translatePapers } from './direction.js';
@@ -96,7 +97,7 @@ export async function backTranslate(
       const [first, second] = [there.translated[i]!, back.translated[i]!];
       if ('failure' in first) return { defect: first.failure };
       if ('failure' in second) return { defect: second.failure };
-      const copy = markup.restore(second.texts.join(' '));
+      const copy = markup.restore(cleanText(second.texts.join(' ')));
       const defect = copy === undefined ? 'a formula, command or address was lost' : defectOf(abstract, copy);
       return defect === undefined ? { abstract: copy! } : { defect };
     });

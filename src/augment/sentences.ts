@@ -5,13 +5,13 @@ const segmenter = new Intl.Segmenter('en', { granularity: 'sentence' });
  * judges by what follows.
  */
 const ABBREVIATION =
-  /(?:^|[\s([{"'‘“–—-])(?:e\.g|i\.e|et al|cf|vs|resp|approx|incl|viz|w\.r\.t|a\.k\.a|i\.i\.d|s\.t|fig|figs|eq|eqs|eqn|sec|secs|sect|tab|thm|prop|def|lem|cor|ref|refs|app|ch|vol|no|nos|pp|ed|eds|st|dr|prof|mr|mrs|ms|jr|sr|inc|ltd|[a-z])\.$/iu;
+  /(?:^|[\s([{"'‘“–—-])(?:e\.g|i\.e|et al|cf|vs|resp|approx|incl|viz|w\.r\.t|a\.k\.a|i\.i\.d|s\.t|fig|figs|eq|eqs|eqn|sec|secs|sect|tab|thm|prop|def|lem|cor|ref|refs|app|ch|vol|no|nos|pp|ed|eds|st|dr|prof|mr|mrs|ms|jr|sr|inc|ltd)\.$/iu;
 /** A sentence does not begin so. */
 const CONTINUES = /^(?:[\p{Ll}\p{Nd}%)\]},;:.!?]|[-–—&+=<>≤≥])/u;
 
 /**
  * The sentences of a text, which joined by single spaces give it back. Unicode's rule breaks after every full stop
- * before a capital letter; scientific abbreviations (`et al.`, `Fig. 3`) and initials do not break here. White space in
+ * before a capital letter; scientific abbreviations (`et al.`, `Fig. 3`) do not break here. White space in
  * the text must be single spaces.
  */
 export function splitSentences(text: string): string[] {

@@ -43,7 +43,7 @@ export interface Dataset {
   leaks: Leaks;
   /** SHA-256 over all that is known of every paper, in order: equal for equal data only. Copies do not count. */
   fingerprint: string;
-  /** Absent where there are none, as for a file. */
+  /** Absent where they were not asked for or are not there, as for a file. */
   copies?: Copies | undefined;
 }
 
@@ -52,21 +52,21 @@ export interface LoadDatasetOptions {
   seed: number;
   /** The field that holds the label, of a file or folder that was not prepared. */
   labelColumn?: string | undefined;
-  /** Leave copies unread. */
-  withoutCopies?: boolean | undefined;
+  /** Read the copies that lie beside the splits. */
+  copies?: boolean | undefined;
 }
 
 /**
  * Reads a labelled data set. A file is prepared as {@link prepareDataset} does without options. A folder that
  * `prepare` wrote must be as it was written; one that somebody made, of train.jsonl, validation.jsonl and test.jsonl,
- * is taken as it stands, but for duplicates within a part. Copies that `augment` put beside the splits are read too.
+ * is taken as it stands, but for duplicates within a part. Of copies that `augment` put beside the splits it takes note only where they are asked for.
  * @throws BAD_INPUT, also for fewer than two classes, too few papers of a class, a paper (or a copy of it) on two
  *   sides of a split that is not by rows, a class of validation or test that training lacks, and copies of papers that
  *   are not trained on; BAD_OPTION; IO; CANCELLED
  */
 export async function loadDataset(
   path: string,
-  { seed, labelColumn, withoutCopies = false }: LoadDatasetOptions,
+  { seed, labelColumn, copies = false }: LoadDatasetOptions,
   hooks: ReadHooks = {},
 ): Promise<Dataset> {
   const isFolder = existsSync(path) && statSync(path).isDirectory();
@@ -88,7 +88,7 @@ export async function loadDataset(
   const rows = await readParts(path, record === undefined ? labelColumn : undefined, hooks);
   if (record === undefined) {
     const dataset = takeAsItStands(path, rows, seed);
-    return withoutCopies ? dataset : withCopies(dataset, hooks.signal);
+    return copies ? withCopies(dataset, hooks.signal) : dataset;
   }
   if (labelColumn !== undefined) {
     throw new ArxivNativeError('BAD_OPTION', `${path} was prepared: its labels are chosen`, {
@@ -99,7 +99,7 @@ export async function loadDataset(
   const parts: Record<Split, Paper[]> = { train: [], validation: [], test: [] };
   for (const { paper } of rows) parts[paper.split!].push(paper);
   const dataset = toDataset(path, { ...record, parts, fingerprint: record.fingerprints.all });
-  return withoutCopies ? dataset : withCopies(dataset, hooks.signal);
+  return copies ? withCopies(dataset, hooks.signal) : dataset;
 }
 
 async function withCopies(dataset: Dataset, signal: AbortSignal | undefined): Promise<Dataset> {

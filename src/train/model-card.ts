@@ -38,6 +38,7 @@ export function modelCard(training: TrainingRecord): string {
         data.splits.test[k]!,
       ]),
     ),
+    ...copiesText(training),
     '## Training',
     recipe.resolved.description,
     [
@@ -50,6 +51,20 @@ export function modelCard(training: TrainingRecord): string {
   ]
     .filter(Boolean)
     .join('\n\n')}\n`;
+}
+
+/** Synthetic papers, if any were trained on. */
+function copiesText({ data: { copies, labels } }: TrainingRecord): string[] {
+  if (copies === undefined) return [];
+  const { papers, record, fingerprint } = copies;
+  const classes = labels.flatMap((label, k) => (papers[k]! > 0 ? `${papers[k]} of ${label}` : []));
+  const made =
+    record === undefined
+      ? ''
+      : `, back-translated through ${record.pivots.join(', ')} (${Object.values(record.translators).join('; ')}), drawn from the training papers by seed ${record.seed}`;
+  return [
+    `Beside these, synthetic copies were trained on: ${classes.join(', ')}${made}; fingerprint \`${fingerprint}\`.`,
+  ];
 }
 
 /** Figures of one split as Markdown. */

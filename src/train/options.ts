@@ -9,6 +9,7 @@ const TYPES: OptionTypes<TrainOptions> = {
   labelColumn: 'string',
   out: 'string',
   recipe: 'any',
+  augment: 'boolean',
   encoder: 'any',
   revision: 'string',
   epochs: 'any',

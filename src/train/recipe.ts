@@ -46,6 +46,7 @@ export interface Recipe {
   focalGamma: number;
   labelSmoothing: number;
   classWeights: 'none' | 'balanced' | Record<string, number>;
+  augment: 'none' | { category: string; samples: number };
   batchSize: number;
   epochs: number;
   patience: number;

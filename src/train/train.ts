@@ -15,13 +15,21 @@ import { isCancelled } from '../util/cancel.js';
 import type { StagedFolder } from '../util/files.js';
 import { checkOutput } from '../util/output.js';
 import { type Checkpoint, newState, type TrainState } from './checkpoint.js';
+import { copiesFor, countByLabel } from './copies.js';
 import { afterwards, giveUp } from './failure.js';
 import { fingerprint, type Identity, identify } from './identity.js';
 import { bytesPerPaper, countParameters, fittingMicroBatch, requireRunSpace } from './limits.js';
 import { runEpochs, totalSeconds } from './loop.js';
 import { modelCard } from './model-card.js';
 import { checkTrainOptions } from './options.js';
-import { classWeights, headShape, prepareEncoder, type StartingEncoder, trainingShape } from './plan.js';
+import {
+  classWeights,
+  headShape,
+  prepareEncoder,
+  refuseStrangeClasses,
+  type StartingEncoder,
+  trainingShape,
+} from './plan.js';
 import { DEFAULT_RECIPE, loadRecipe, type Recipe } from './recipe.js';
 import { RunFolder } from './run-folder.js';
 import { makeSchedule } from './schedule.js';
@@ -180,16 +188,24 @@ async function prepare(
   const deterministic = options.deterministic ?? false;
   const { device, precision } = resolveDevice(options.device ?? 'auto', options.precision ?? 'auto', addon);
   const { labelColumn } = options;
-  const data = await loadDataset(
+  const read = await loadDataset(
     options.data,
-    { seed: options.splitSeed ?? seed, labelColumn },
+    { seed: options.splitSeed ?? seed, labelColumn, copies: options.augment !== false },
     { signal, onProgress: progress => onProgress?.({ type: 'reading', ...progress }) },
   );
   throwIfAborted({ signal });
-  const { train, validation, test, duplicates, withdrawn, empty } = data.counts;
-  // Before the encoder, which may have to be fetched.
-  const weights = classWeights(recipe.classWeights, data.labels, train);
-  const encoder = await prepareEncoder(recipe, data.train, {
+  const { train, validation, test, duplicates, withdrawn, empty } = read.counts;
+  // Before anything that takes time: the copies, and the encoder, which may have to be fetched.
+  refuseStrangeClasses(recipe.classWeights, read.labels);
+  const copies = await copiesFor(read, recipe, options, { signal, onProgress });
+  const data: Dataset = copies ? { ...read, train: [...read.train, ...copies.examples] } : read;
+  const copied = countByLabel(copies?.examples ?? [], data.labels.length);
+  const weights = classWeights(
+    recipe.classWeights,
+    data.labels,
+    train.map((papers, k) => papers + copied[k]!),
+  );
+  const encoder = await prepareEncoder(recipe, read.train, {
     ...(options.offline !== undefined && { offline: options.offline }),
     ...(options.revision !== undefined && { revision: options.revision }),
     ...(signal && { signal }),
@@ -218,6 +234,7 @@ async function prepare(
       empty,
       leaks: data.leaks,
       splits: { train, validation, test },
+      ...(copies && { copies: { papers: copied, ...copies.facts } }),
     },
     device,
     precision,

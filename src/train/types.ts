@@ -1,6 +1,7 @@
+import type { AugmentEvent } from '../augment/augment.js';
+import type { CopiesRecord } from '../data/copies.js';
 import type { Leaks } from '../data/leaks.js';
 import type { PrepareRule } from '../data/prepare-options.js';
-import type { ReadProgress } from '../data/rows.js';
 import type { Metrics } from '../evaluate/metrics.js';
 import type { Precision } from '../native.js';
 import type { Recipe, RecipeOverrides, RecipeSource } from './recipe.js';
@@ -14,6 +15,8 @@ export interface TrainOptions extends Omit<RecipeOverrides, 'batchSize'> {
   out?: string | undefined;
   /** A recipe's name, the path of one, or one as an object; `v5.0` if absent. */
   recipe?: string | RecipeSource | undefined;
+  /** False: make no back-translated copies, whatever the recipe says, and leave out those that are there. */
+  augment?: boolean | undefined;
   /** Revision of an encoder on the Hub: a branch, tag or commit. */
   revision?: string | undefined;
   /** Papers a step. `auto`: the recipe's, on a CPU in as many parts as its memory is estimated to ask for. */
@@ -56,8 +59,8 @@ export interface TrainHooks {
 }
 
 export type TrainEvent =
-  | ({ type: 'reading' } & ReadProgress)
-  | { type: 'download'; file: string; received: number; total: number }
+  /** Reading, downloads, and the making of copies. */
+  | AugmentEvent
   /** Of several seeds, this one is trained next. */
   | { type: 'seed'; seed: number; number: number; count: number }
   | { type: 'plan'; plan: TrainPlan }
@@ -94,8 +97,16 @@ export interface TrainPlan {
     empty: number;
     /** How far the data contradicts itself, and its test papers were seen in training. */
     leaks: Leaks;
-    /** Papers by split and class index. */
+    /** Papers by split and class index; copies not included. */
     splits: Record<'train' | 'validation' | 'test', number[]>;
+    /** Synthetic copies that train beside the papers. */
+    copies?: {
+      fingerprint: string;
+      /** By class index. */
+      papers: number[];
+      /** How they were made, but for which papers; absent where somebody else made them. */
+      record?: Omit<CopiesRecord, 'drawn'>;
+    };
   };
   device: string;
   precision: Precision;

@@ -1,6 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
+import { dirname } from 'node:path';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { ArxivNativeError } from '../../errors.js';
 import { serveTranslations } from '../processes.js';
 import type { Translation } from '../translator.js';
 import type { BergamotSetup } from './bergamot.js';
@@ -85,8 +88,7 @@ async function loadEngine(): Promise<Engine> {
   return engine;
 }
 
-async function start(setup: BergamotSetup): Promise<(texts: readonly string[]) => Promise<Translation[]>> {
-  const engine = await loadEngine();
+async function loadModel(engine: Engine, { files, config }: BergamotSetup): Promise<Model> {
   const memory = async (file: string, alignment: number) => {
     const bytes = await readFile(file);
     const aligned = new engine.AlignedMemory(bytes.length, alignment);
@@ -94,15 +96,22 @@ async function start(setup: BergamotSetup): Promise<(texts: readonly string[]) =
     return aligned;
   };
   const vocabularies = new engine.AlignedMemoryList();
-  for (const file of setup.files.vocabularies) vocabularies.push_back(await memory(file, 64));
-  const config = Object.entries(setup.config).map(([key, value]) => `${key}: ${value}\n`);
-  const model = new engine.TranslationModel(
-    config.join(''),
-    await memory(setup.files.model, 256),
-    await memory(setup.files.shortlist, 64),
-    vocabularies,
-    null,
-  );
+  for (const file of files.vocabularies) vocabularies.push_back(await memory(file, 64));
+  const [model, shortlist] = [await memory(files.model, 256), await memory(files.shortlist, 64)];
+  const settings = Object.entries(config).map(([key, value]) => `${key}: ${value}\n`);
+  try {
+    return new engine.TranslationModel(settings.join(''), model, shortlist, vocabularies, null);
+  } catch (error) {
+    throw new ArxivNativeError('BAD_MODEL', `${dirname(files.model)}: the engine cannot load this model`, {
+      remedy: 'Its files must be those of one Firefox Translations model, unpacked.',
+      cause: error,
+    });
+  }
+}
+
+async function start(setup: BergamotSetup): Promise<(texts: readonly string[]) => Promise<Translation[]>> {
+  const engine = await loadEngine();
+  const model = await loadModel(engine, setup);
   const service = new engine.BlockingService({ cacheSize: 0 });
   const translate = (text: string): Translation => {
     const texts = new engine.VectorString();
@@ -118,7 +127,15 @@ async function start(setup: BergamotSetup): Promise<(texts: readonly string[]) =
     return { text: translation };
   };
   // One by one: beside others a text comes out a little differently, and no sooner.
-  return async texts => texts.map(translate);
+  return async texts => {
+    const translations: Translation[] = [];
+    for (const text of texts) {
+      translations.push(translate(text));
+      // Lets the end of whoever asked be noticed.
+      await nextTurn();
+    }
+    return translations;
+  };
 }
 
 serveTranslations(start);
