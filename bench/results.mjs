@@ -83,7 +83,7 @@ async function measure({ name, recipe = name, data = 'primary', encoder: own = e
   console.error(`${name}, seed ${seed}: training`);
   await cli([
     ...['train', '--resume', '--data', join(out, data), '--recipe', recipe, '--encoder', own, '--out', model],
-    ...['--epochs', epochs, '--seed', String(seed), '--threads', threads],
+    ...['--epochs', epochs, '--seed', String(seed), '--threads', threads, '--no-augment'],
   ]);
   const evaluation = await cli(['evaluate', model, '--threads', threads, '--json']);
   writeFileSync(`${figures}.part`, evaluation);
