@@ -55,7 +55,7 @@ void validate(const EncoderShape& encoder) {
 }
 
 void validate(const HeadShape& head, const EncoderShape& encoder) {
-  one_of(head.type, "head.type", {"cross-attention", "concat", "cls"});
+  one_of(head.type, "head.type", {"cross-attention", "concat", "cls", "mean"});
   size(head.classes, "head.classes");
   for (int64_t width : head.hidden) size(width, "head.hidden");
   require(head.dropout.size() == head.hidden.size(), "head.dropout", "one value for each of head.hidden");

@@ -1,4 +1,12 @@
 export {
+  type AugmentEvent,
+  type AugmentHooks,
+  type AugmentOptions,
+  type AugmentPlan,
+  type AugmentResult,
+  augment,
+} from './augment/augment.js';
+export {
   type FetchHooks,
   type FetchProgress,
   type FetchSummary,
@@ -6,6 +14,7 @@ export {
 } from './data/arxiv/fetch.js';
 export type { CategoryCount } from './data/arxiv/newest.js';
 export type { FetchOptions } from './data/arxiv/options.js';
+export type { CopiesRecord } from './data/copies.js';
 export {
   type ImportHooks,
   type ImportOptions,
@@ -66,6 +75,7 @@ export {
   type ImportRecord,
   importCheckpoint,
 } from './model/import-checkpoint.js';
+export type { Scales } from './model/words.js';
 export type { Precision } from './native.js';
 export {
   type LoadOptions,

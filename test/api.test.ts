@@ -46,6 +46,7 @@ const USE = `
 const EXPORTED = [
   'ArxivNativeError',
   'Predictor',
+  'augment',
   'compareModels',
   'describe',
   'ensembleModels',

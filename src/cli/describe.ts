@@ -43,7 +43,7 @@ export function register(program: Command): void {
     .option('--recipe <recipe>', 'whose lengths cut: a recipe by name, or the path of a JSON file', 'v5.0')
     .option('--max-title <tokens>', 'longest title, whatever the recipe says', wholeNumber)
     .option('--max-abstract <tokens>', 'longest abstract', wholeNumber)
-    .option('--max-joined <tokens>', 'longest title and abstract together (cls head)', wholeNumber)
+    .option('--max-joined <tokens>', 'longest title and abstract together (heads cls and mean)', wholeNumber)
     .option(
       '--seed <n>',
       'decides the split of a bare file, and which examples are shown (default: 42)',

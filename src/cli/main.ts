@@ -1,6 +1,7 @@
 import { createRequire } from 'node:module';
 import { Command, CommanderError } from 'commander';
 import { ArxivNativeError, exitCode } from '../errors.js';
+import { register as registerAugment } from './augment.js';
 import { register as registerCompare } from './compare.js';
 import { register as registerDescribe } from './describe.js';
 import { register as registerDoctor } from './doctor.js';
@@ -26,6 +27,7 @@ Examples:
   $ arxiv-native fetch --categories cs.AI,cs.CL --output papers.jsonl
   $ arxiv-native prepare papers.jsonl --out data              an honest data set, split
   $ arxiv-native describe data                                what is in it
+  $ arxiv-native augment data --category cs.AI --samples 450  copies of a weak class, by translation
   $ arxiv-native train --data data --out my-model             train a classifier
   $ arxiv-native evaluate my-model                            how good it is, and how sure that is
   $ arxiv-native compare my-model other-model                 which is better, on the same papers
@@ -72,6 +74,7 @@ function buildProgram(): Command {
     registerImport,
     registerPrepare,
     registerDescribe,
+    registerAugment,
     registerRecipes,
     registerTrain,
     registerImportCheckpoint,

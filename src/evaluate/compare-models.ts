@@ -142,7 +142,9 @@ export async function compareModels(
     device: asked[0]!.device,
     precision: asked[0]!.precision,
     models: models.map((model, m) => comparedModel(model, exams[m]!, compared[m]!)),
-    ...(baseline && { baseline: { source: baseline.source, ...withObjectives(compared.at(-1)!, {}) } }),
+    ...(baseline && {
+      baseline: { source: baseline.source, ...withObjectives(compared.at(-1)!, undefined) },
+    }),
     ...(baselineOmitted !== undefined && { baselineOmitted }),
   };
 }
@@ -152,8 +154,8 @@ function comparedModel(
   { seen }: Exam,
   compared: Figures & Against,
 ): ComparedModel {
-  const { accuracies = {} } = trainingFacts(saved) ?? {};
-  const gap = trainingGap(accuracies);
+  const { accuracies = {}, encoder } = trainingFacts(saved) ?? {};
+  const gap = trainingGap(encoder ?? {});
   return {
     name,
     model: saved.folder,
@@ -161,14 +163,14 @@ function comparedModel(
     ...(seen && { seen }),
     accuracies,
     ...(gap !== undefined && { gap }),
-    ...withObjectives(compared, accuracies),
+    ...withObjectives(compared, encoder),
   };
 }
 
 type Against = Pick<Compared, 'against'>;
 
-function withObjectives(compared: Figures & Against, accuracies: TrainingFacts['accuracies']): Compared {
-  const met = objectives(compared.metrics, accuracies);
+function withObjectives(compared: Figures & Against, encoder: TrainingFacts['encoder']): Compared {
+  const met = objectives(compared.metrics, encoder);
   return { ...compared, ...(met && { objectives: met }) };
 }
 

@@ -4,6 +4,7 @@ import { ArxivNativeError } from '../errors.js';
 import type { Decision } from '../model/decision.js';
 import { type LoadedModel, loadSavedModel, type PlacementOptions } from '../model/load.js';
 import type { SavedModel } from '../model/saved-model.js';
+import type { Scales } from '../model/words.js';
 import type { Precision } from '../native.js';
 import { throwIfCancelled } from '../util/cancel.js';
 import { checkChoice, checkOptions } from '../util/options.js';
@@ -74,6 +75,8 @@ export interface Evaluation extends Figures {
   seed: number;
   /** By which `metrics` come about. */
   decision: Decision;
+  /** Of encoder and words in the model's logits; absent for an encoder alone. */
+  scales?: Scales;
   /** What the most probable class alone would give; absent where that is the rule. */
   argmax?: Figures;
   /** As training recorded them; see {@link TrainingFacts.accuracies}. */
@@ -154,13 +157,13 @@ async function judge(
   { baseline: wanted = true, seed = DEFAULT_SEED }: Pick<EvaluateModelOptions, 'baseline' | 'seed'>,
   hooks: EvaluateModelHooks,
 ): Promise<Omit<Evaluation, 'device' | 'precision' | 'seed'>> {
-  const { folder: model, labels, thresholds: decision } = saved;
+  const { folder: model, labels, words, thresholds: decision } = saved;
   const { examples, source, split, leftOut, seen } = exam;
   const baseline = wanted ? await judgeBaseline(saved, exam, answers, seed, hooks) : {};
   throwIfCancelled(hooks.signal, 'evaluating');
   const figures = figuresOf(examples, labels, answers, seed);
-  const { accuracies = {} } = trainingFacts(saved) ?? {};
-  const met = objectives(figures.metrics, accuracies);
+  const { accuracies = {}, encoder } = trainingFacts(saved) ?? {};
+  const met = objectives(figures.metrics, encoder);
   return {
     model,
     labels,
@@ -172,6 +175,7 @@ async function judge(
       ...(seen && { seen }),
     },
     decision,
+    ...(words && { scales: words.scales }),
     ...figures,
     ...(decision.method !== 'argmax' && {
       argmax: figuresOf(examples, labels, { probabilities: answers.probabilities }, seed),

@@ -1,3 +1,4 @@
+import { scalesText } from '../model/words.js';
 import { counted, grouped, percent, printable } from '../util/format.js';
 import type { Interval } from './bootstrap.js';
 import type { BaselineComparison, Evaluation } from './evaluate-model.js';
@@ -9,10 +10,11 @@ import type { Objectives } from './objectives.js';
  */
 
 /** Which papers were examined, and how the model chose. */
-export function examSentences({ data, decision, device, precision }: Evaluation): string[] {
+export function examSentences({ data, decision, device, precision, scales }: Evaluation): string[] {
   return [
     ...paperSentences(data),
     seenSentence(data.seen),
+    ...(scales === undefined ? [] : [`It knows words beside its encoder: ${scalesText(scales)}.`]),
     `${ruleSentence(decision)} On ${device}, ${precision}.`,
   ];
 }
@@ -147,9 +149,10 @@ export function comparisonSentence({ difference, mcnemar }: BaselineComparison):
 }
 
 /** The accuracies that training recorded; nothing where there are none. */
-export function recordedSentences({ accuracies: { train, validation, test } }: Evaluation): string[] {
+export function recordedSentences({ accuracies: { train, validation, test }, scales }: Evaluation): string[] {
+  const how = scales === undefined ? 'with dropout' : 'the encoder alone, with dropout';
   const parts = [
-    ...(train === undefined ? [] : [`training ${percent(train)} (with dropout)`]),
+    ...(train === undefined ? [] : [`training ${percent(train)} (${how})`]),
     ...(validation === undefined ? [] : [`validation ${percent(validation)}`]),
     ...(test === undefined ? [] : [`test ${percent(test)}`]),
   ];

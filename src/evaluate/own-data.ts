@@ -20,8 +20,13 @@ interface RecordedData {
 export interface TrainingFacts {
   data: RecordedData;
   seed: number;
-  /** Shares of the papers that the kept weights classify rightly; those of training with dropout, over its epoch. */
+  /**
+   * Shares of the papers that the model classifies rightly; those of training by its encoder alone, with dropout, over
+   * the epoch of the kept weights.
+   */
   accuracies: { train?: number; validation?: number; test?: number };
+  /** Both by the encoder alone. */
+  encoder?: { train: number; validation: number };
 }
 
 const REMEDY = 'Name labelled papers by --data: a prepared folder, or a file.';
@@ -33,13 +38,15 @@ const OTHER_FILE =
 export function trainingFacts({ training }: SavedModel): TrainingFacts | undefined {
   const { data, seed, history, bestEpoch, validation, test } = (training ?? {}) as Record<string, unknown> & {
     data?: Partial<RecordedData>;
-    history?: { trainAccuracy?: number }[];
+    history?: { trainAccuracy?: number; validationAccuracy?: number }[];
     validation?: { accuracy?: number };
     test?: { accuracy?: number };
   };
   if (typeof data?.source !== 'string' || typeof data.fingerprint !== 'string') return undefined;
+  const kept = Array.isArray(history) ? history[Number(bestEpoch) - 1] : undefined;
+  const [train, alone] = [kept?.trainAccuracy, kept?.validationAccuracy];
   const accuracies = {
-    train: Array.isArray(history) ? history[Number(bestEpoch) - 1]?.trainAccuracy : undefined,
+    train,
     validation: validation?.accuracy,
     test: test?.accuracy,
   };
@@ -49,6 +56,7 @@ export function trainingFacts({ training }: SavedModel): TrainingFacts | undefin
     accuracies: Object.fromEntries(
       Object.entries(accuracies).filter(([, value]) => typeof value === 'number'),
     ),
+    ...(typeof train === 'number' && typeof alone === 'number' && { encoder: { train, validation: alone } }),
   };
 }
 

@@ -6,7 +6,7 @@ import { TokenizedExamples } from './tokenized-examples.js';
 
 /** What a saved model says of papers. */
 export interface ModelAnswers {
-  /** As the engine gives them: papers × classes, row-major. */
+  /** Of the encoder and, in a model that has them, words: papers × classes, row-major. */
   logits: Float32Array;
   /** papers × classes, row-major; by the model's own temperature if none is given. */
   probabilities: (temperature?: number | undefined) => Float64Array;
@@ -22,9 +22,9 @@ export async function answersOfModel(
   examples: readonly Example[],
   hooks: ScoreHooks,
 ): Promise<ModelAnswers> {
-  const { labels, lengths, thresholds, tokenizer } = saved;
+  const { labels, lengths, thresholds, tokenizer, words } = saved;
   const papers = new TokenizedExamples(tokenizer, examples, lengths);
-  const logits = await logitsOf(model, papers, labels.length, hooks);
+  const logits = await logitsOf({ model, words }, papers, labels.length, hooks);
   return {
     logits,
     probabilities: (temperature = thresholds.temperature) =>

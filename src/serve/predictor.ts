@@ -1,5 +1,6 @@
 import { cleanText } from '../data/paper.js';
 import { ArxivNativeError } from '../errors.js';
+import { ask } from '../evaluate/blend.js';
 import { decide } from '../evaluate/decide.js';
 import { probabilitiesOf } from '../evaluate/metrics.js';
 import { withThresholds } from '../model/decision.js';
@@ -193,7 +194,9 @@ export class Predictor {
         remedy: 'Load another with Predictor.load.',
       });
     }
-    const job = this.#model.predict(packPapers(this.#saved.tokenizer, papers, this.#saved.lengths), cancel);
+    const { tokenizer, lengths, words } = this.#saved;
+    const batch = packPapers(tokenizer, papers, lengths);
+    const job = ask({ model: this.#model, words }, batch, papers, cancel);
     this.#running.add(job);
     try {
       return this.#predictions(papers, await job);

@@ -4,13 +4,14 @@ import type { Metrics } from '../evaluate/metrics.js';
 import { TrainingRecordReader } from '../evaluate/report/record.js';
 import { caveats } from '../evaluate/report/training-terms.js';
 import { USAGE } from '../model/usage.js';
+import { scalesText } from '../model/words.js';
 import { counted, percent } from '../util/format.js';
 import { formatDuration } from '../util/progress.js';
 import type { TrainingRecord } from './types.js';
 
 /** The README.md of a saved model: what it is, how good it is on what, and how it is used. */
 export function modelCard(training: TrainingRecord): string {
-  const { recipe, encoder, data } = training;
+  const { recipe, encoder, data, words } = training;
   const { labels } = data;
   // An encoder from a folder has no revision, and its path means nothing elsewhere.
   const encoderName =
@@ -43,11 +44,17 @@ export function modelCard(training: TrainingRecord): string {
         data.splits.test[k]!,
       ]),
     ),
+    ...copiesText(training),
     '## Training',
     recipe.resolved.description,
     [
       `- ${training.bestEpoch === 0 ? 'no epoch was completed' : `best of ${training.history.length} epochs by validation accuracy: ${training.bestEpoch}`}; seed ${training.seed}`,
       `- batch ${recipe.resolved.batchSize}, learning rate ${recipe.resolved.learningRate}, ${training.frozenLayers} of ${encoder.layers} layers frozen, ${training.parameters.trainable.toLocaleString('en')} of ${training.parameters.total.toLocaleString('en')} parameters trained`,
+      ...(words === undefined
+        ? []
+        : [
+            `- beside the encoder TF-IDF and logistic regression of ${words.features.toLocaleString('en')} words and pairs of words; ${scalesText(words.scales)}; accuracy on the validation papers ${percent(words.validationAccuracy)} by words alone, by the encoder alone ${percent(training.history[training.bestEpoch - 1]!.validationAccuracy)}, together ${percent(training.validation!.accuracy)}`,
+          ]),
       `- ${training.device}, ${training.precision}, ${training.threads} threads; ${training.secondsPerStep.toPrecision(3)} s a step, ${formatDuration(training.trainingSeconds)} in all without validation${training.sessions.length > 1 ? `, in ${training.sessions.length} sessions` : ''}, ${Math.round(training.peakMemory / 1e6)} MB at most`,
       `- arxiv-native ${training.versions.package}, LibTorch ${training.versions.libtorch}, Node ${training.versions.node}; ${training.finishedAt}`,
     ].join('\n'),
@@ -55,6 +62,20 @@ export function modelCard(training: TrainingRecord): string {
   ]
     .filter(Boolean)
     .join('\n\n')}\n`;
+}
+
+/** Synthetic papers, if any were trained on. */
+function copiesText({ data: { copies, labels } }: TrainingRecord): string[] {
+  if (copies === undefined) return [];
+  const { papers, record, fingerprint } = copies;
+  const classes = labels.flatMap((label, k) => (papers[k]! > 0 ? `${papers[k]} of ${label}` : []));
+  const made =
+    record === undefined
+      ? ''
+      : `, back-translated through ${record.pivots.join(', ')} (${Object.values(record.translators).join('; ')}), drawn from the training papers by seed ${record.seed}`;
+  return [
+    `Beside these, synthetic copies were trained on: ${classes.join(', ')}${made}; fingerprint \`${fingerprint}\`.`,
+  ];
 }
 
 /** Figures of one split as Markdown. */

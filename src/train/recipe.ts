@@ -2,7 +2,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { basename, dirname, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ArxivNativeError } from '../errors.js';
-import { misfitOfHead } from '../model/fit.js';
+import { misfitOfHead, readsPairs } from '../model/fit.js';
 import type { HeadShape, TrainingShape } from '../native.js';
 import type { Lengths } from '../text/pack.js';
 import { fileError } from '../util/files.js';
@@ -31,6 +31,7 @@ export interface Recipe {
   crossAttentionHeads: number;
   crossAttentionDropout: number;
   lengths: Lengths;
+  words: 'none' | 'tfidf';
   frozenLayersOf12: number;
   freezeEmbeddings: boolean;
   grouping: TrainingShape['grouping'];
@@ -46,6 +47,7 @@ export interface Recipe {
   focalGamma: number;
   labelSmoothing: number;
   classWeights: 'none' | 'balanced' | Record<string, number>;
+  augment: 'none' | { category: string; samples: number };
   batchSize: number;
   epochs: number;
   patience: number;
@@ -64,9 +66,10 @@ export interface RecipeOverrides {
   patience?: number | undefined;
   maxTitle?: number | undefined;
   maxAbstract?: number | undefined;
-  /** Of title and abstract together: the `cls` head's. */
+  /** Of title and abstract together: the heads `cls` and `mean`. */
   maxJoined?: number | undefined;
   classWeights?: Recipe['classWeights'] | undefined;
+  words?: Recipe['words'] | undefined;
 }
 
 export const DEFAULT_RECIPE = 'v5.0';
@@ -133,8 +136,8 @@ function nameOfFile(file: string): string {
 }
 
 function override(written: RecipeSource, overrides: RecipeOverrides): RecipeSource {
-  const { encoder, epochs, batchSize, learningRate, patience, classWeights } = overrides;
-  const given = present({ encoder, epochs, batchSize, learningRate, patience, classWeights });
+  const { encoder, epochs, batchSize, learningRate, patience, classWeights, words } = overrides;
+  const given = present({ encoder, epochs, batchSize, learningRate, patience, classWeights, words });
   const { maxTitle, maxAbstract, maxJoined } = overrides;
   const lengths = present({ title: maxTitle, abstract: maxAbstract, joined: maxJoined });
   if (Object.keys(lengths).length === 0) {
@@ -148,7 +151,7 @@ function override(written: RecipeSource, overrides: RecipeOverrides): RecipeSour
 
 function refuseOtherLengths(head: Recipe['head'] | undefined, options: Record<string, unknown>): void {
   const [unfit, fit] =
-    head === 'cls'
+    head !== undefined && !readsPairs(head)
       ? [['maxTitle', 'maxAbstract'], ['maxJoined']]
       : [['maxJoined'], ['maxTitle', 'maxAbstract']];
   const stranger = unfit.find(option => options[option] !== undefined);

@@ -5,27 +5,38 @@ import { type Dataset, loadDataset } from '../data/dataset.js';
 import { SPLITS } from '../data/paper.js';
 import { loadEngine, resolveDevice } from '../engine.js';
 import { ArxivNativeError } from '../errors.js';
+import type { BlendedModel } from '../evaluate/blend.js';
 import { writePredictions } from '../evaluate/predictions.js';
 import { type Score, score } from '../evaluate/score.js';
 import { TokenizedExamples } from '../evaluate/tokenized-examples.js';
 import { commitSavedModel, METRICS, stageSavedModel, WEIGHTS } from '../model/saved-model.js';
 import { openTensors } from '../model/tensor-file.js';
+import type { Words } from '../model/words.js';
 import type { EngineModel, ModelOptions, NativeAddon } from '../native.js';
 import { isCancelled } from '../util/cancel.js';
 import type { StagedFolder } from '../util/files.js';
 import { checkOutput } from '../util/output.js';
 import { type Checkpoint, newState, type TrainState } from './checkpoint.js';
+import { copiesFor, countByLabel } from './copies.js';
 import { afterwards, giveUp } from './failure.js';
 import { fingerprint, type Identity, identify } from './identity.js';
 import { bytesPerPaper, countParameters, fittingMicroBatch, requireRunSpace } from './limits.js';
 import { runEpochs, totalSeconds } from './loop.js';
 import { modelCard } from './model-card.js';
 import { checkTrainOptions } from './options.js';
-import { classWeights, headShape, prepareEncoder, type StartingEncoder, trainingShape } from './plan.js';
+import {
+  classWeights,
+  headShape,
+  prepareEncoder,
+  refuseStrangeClasses,
+  type StartingEncoder,
+  trainingShape,
+} from './plan.js';
 import { DEFAULT_RECIPE, loadRecipe, type Recipe } from './recipe.js';
 import { RunFolder } from './run-folder.js';
 import { makeSchedule } from './schedule.js';
 import type { TrainHooks, TrainingRecord, TrainOptions, TrainPlan, TrainResult } from './types.js';
+import { learnWords, type TrainedWords, wordsRecord } from './words.js';
 
 export type * from './types.js';
 
@@ -46,6 +57,7 @@ interface Run {
 
 interface Outcome {
   training: TrainingRecord;
+  words: Words | undefined;
   /** Of the test papers; undefined if training or the test itself was interrupted. */
   test: Score | undefined;
 }
@@ -144,15 +156,16 @@ async function runOnce(
     const { folder, staged, checkpoint } = place;
     await requireRunSpace(parameters, folder.path, checkpoint !== undefined);
     hooks.onProgress?.({ type: 'plan', plan });
+    const trainedWords = await learnWords(run.recipe, run.data, hooks);
     if (checkpoint !== undefined) {
       const { state, tensors, optimizerSteps } = checkpoint;
       await model.load(tensors, optimizerSteps);
       hooks.onProgress?.({ type: 'resume', step: state.steps, epoch: state.history.length + 1 });
     }
     const state = checkpoint?.state ?? newState(microBatch);
-    const outcome = await learn(run, plan, model, folder, state, options, hooks);
+    const outcome = await learn({ ...run, trainedWords }, plan, model, folder, state, options, hooks);
     await folder.give(model, join(staged.path, WEIGHTS), join(staged.path, METRICS));
-    await commit(run, outcome.training, staged);
+    await commit(run, outcome, staged);
     return outcome;
   } finally {
     model.dispose();
@@ -180,16 +193,24 @@ async function prepare(
   const deterministic = options.deterministic ?? false;
   const { device, precision } = resolveDevice(options.device ?? 'auto', options.precision ?? 'auto', addon);
   const { labelColumn } = options;
-  const data = await loadDataset(
+  const read = await loadDataset(
     options.data,
-    { seed: options.splitSeed ?? seed, labelColumn },
+    { seed: options.splitSeed ?? seed, labelColumn, copies: options.augment !== false },
     { signal, onProgress: progress => onProgress?.({ type: 'reading', ...progress }) },
   );
   throwIfAborted({ signal });
-  const { train, validation, test, duplicates, withdrawn, empty } = data.counts;
-  // Before the encoder, which may have to be fetched.
-  const weights = classWeights(recipe.classWeights, data.labels, train);
-  const encoder = await prepareEncoder(recipe, data.train, {
+  const { train, validation, test, duplicates, withdrawn, empty } = read.counts;
+  // Before anything that takes time: the copies, and the encoder, which may have to be fetched.
+  refuseStrangeClasses(recipe.classWeights, read.labels);
+  const copies = await copiesFor(read, recipe, options, { signal, onProgress });
+  const data: Dataset = copies ? { ...read, train: [...read.train, ...copies.examples] } : read;
+  const copied = countByLabel(copies?.examples ?? [], data.labels.length);
+  const weights = classWeights(
+    recipe.classWeights,
+    data.labels,
+    train.map((papers, k) => papers + copied[k]!),
+  );
+  const encoder = await prepareEncoder(recipe, read.train, {
     ...(options.offline !== undefined && { offline: options.offline }),
     ...(options.revision !== undefined && { revision: options.revision }),
     ...(signal && { signal }),
@@ -218,6 +239,7 @@ async function prepare(
       empty,
       leaks: data.leaks,
       splits: { train, validation, test },
+      ...(copies && { copies: { papers: copied, ...copies.facts } }),
     },
     device,
     precision,
@@ -254,7 +276,7 @@ async function prepare(
 }
 
 async function learn(
-  { recipe, data, encoder }: Run,
+  { recipe, data, encoder, trainedWords }: Run & { trainedWords: TrainedWords | undefined },
   plan: TrainPlan,
   model: EngineModel,
   folder: RunFolder,
@@ -270,6 +292,7 @@ async function learn(
       train: tokenized('train'),
       validation: tokenized('validation'),
       labels: data.labels,
+      words: trainedWords?.validation,
       epochs: recipe.epochs,
       patience: recipe.patience,
       batchSize: recipe.batchSize,
@@ -285,7 +308,8 @@ async function learn(
   );
   const { history, best, steps, microBatch, sessions, stepSeconds } = state;
   if (!interrupted && best!.epoch !== history.length) await model.load(await openTensors(folder.weights!));
-  const test = interrupted ? undefined : await scoreTest(model, tokenized('test'), data, hooks);
+  const words = trainedWords && best?.scales ? { ...trainedWords, scales: best.scales } : undefined;
+  const test = interrupted ? undefined : await scoreTest({ model, words }, tokenized('test'), data, hooks);
   const training: TrainingRecord = {
     ...plan,
     microBatch,
@@ -293,6 +317,7 @@ async function learn(
     history,
     bestEpoch: best?.epoch ?? 0,
     validation: best?.validation,
+    ...(words && { words: wordsRecord(words) }),
     test: test?.metrics,
     steps,
     sessions,
@@ -302,12 +327,12 @@ async function learn(
     peakMemory: process.resourceUsage().maxRSS * 1024,
     finishedAt: new Date().toISOString(),
   };
-  return { training, test };
+  return { training, words, test };
 }
 
 /** The test papers are looked at once, with the weights that are kept. */
 async function scoreTest(
-  model: EngineModel,
+  model: BlendedModel,
   papers: TokenizedExamples,
   data: Dataset,
   { onProgress, signal }: TrainHooks,
@@ -325,7 +350,7 @@ async function scoreTest(
 
 async function commit(
   { data, encoder, options, recipe }: Run,
-  training: TrainingRecord,
+  { training, words }: Outcome,
   staged: StagedFolder,
 ): Promise<void> {
   const parts = {
@@ -335,6 +360,7 @@ async function commit(
     lengths: recipe.lengths,
     thresholds: { method: 'argmax' as const },
     tokenizer: encoder.tokenizer,
+    ...(words && { words }),
     training,
   };
   await commitSavedModel(staged, parts, modelCard(training));

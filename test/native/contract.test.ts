@@ -50,7 +50,10 @@ describe('the addon and src/native.ts state the same surface', () => {
       o => Object.assign(o.encoder, { relativeAttentionBuckets: 30 }),
     ],
     ['encoder.positionOffset: a number from 0', o => Object.assign(o.encoder, { positionOffset: -5 })],
-    ['head.type: one of cross-attention, concat, cls expected', o => Object.assign(o.head, { type: 'mlp' })],
+    [
+      'head.type: one of cross-attention, concat, cls, mean expected',
+      o => Object.assign(o.head, { type: 'mlp' }),
+    ],
     [
       'head.attentionHeads: a divisor of encoder.hiddenSize',
       o => Object.assign(o.head, { attentionHeads: 3 }),

@@ -30,6 +30,7 @@ function failure(action: () => unknown): ArxivNativeError {
 describe('the recipes of the package', () => {
   it('are these, and each is complete', () => {
     expect(recipeNames()).toEqual([
+      'arxiv',
       'demo',
       'light',
       'v2',
@@ -232,6 +233,10 @@ describe('options beside the recipe', () => {
 
   it('set class weights', () => {
     expect(loadRecipe('v5.0', { classWeights: 'none' }).classWeights).toBe('none');
+    expect(loadRecipe('v5.0', { words: 'tfidf' }).words).toBe('tfidf');
+    expect(() => loadRecipe('v5.0', { words: 'all' as never })).toThrow(
+      'options: words (--words) must be one of none, tfidf',
+    );
     expect(() => loadRecipe('v5.0', { classWeights: 'some' as never })).toThrow(
       'options: classWeights (--class-weights)',
     );
