@@ -48,7 +48,8 @@ class Contestant {
   }
 
   lastWords() {
-    return this.errors.trim().split('\n').at(-1);
+    const lines = this.errors.trim().split('\n');
+    return lines.findLast(line => /\berror\b|Error/.test(line)) ?? lines.at(-1);
   }
 
   next() {
@@ -75,14 +76,16 @@ class Contestant {
  *
  * @param entries {name, spec, message}: a program as PROGRAMS knows it (those of equal specs share one process) and
  *   what is asked of it; papers `first` to `first + count` are chosen here, the same for all
- * @param options rounds, samples a round, `beforeRound` (awaited), `skip(name, reason)` for what does not start or fails
- * @returns the entries that ran, each with its facts, samples and peakMib
+ * @param options rounds, samples a round, `beforeRound` (awaited), `skip(name, reason)` for what does not start or
+ *   fails, `log`, and the `signal` of Ctrl-C
+ * @returns the entries that ran, each with its facts, its first answer (`warm`, not a sample) and its samples
  */
-export async function contest(entries, { rounds, samples, beforeRound, skip, log }) {
+export async function contest(entries, { rounds, samples, beforeRound, skip, log, signal }) {
   const processes = new Map();
   const facts = new Map();
   let running = [];
   const drop = (entry, error) => {
+    signal.throwIfAborted();
     skip(entry.name, error.message);
     running = running.filter(other => other !== entry);
   };
@@ -90,16 +93,24 @@ export async function contest(entries, { rounds, samples, beforeRound, skip, log
     for (const entry of entries) {
       const key = JSON.stringify(entry.spec);
       running.push({ ...entry, key, taken: [] });
-      if (processes.has(key)) continue;
-      log(`${entry.name}: starting`);
-      processes.set(key, new Contestant(entry.spec));
-      const ready = await processes.get(key).next().catch(error => ({ error }));
-      if (ready.error) running.filter(each => each.key === key).forEach(each => drop(each, ready.error));
-      else facts.set(key, ready);
+      if (!processes.has(key)) {
+        log(`${entry.name}: starting`);
+        processes.set(key, new Contestant(entry.spec));
+        facts.set(
+          key,
+          await processes
+            .get(key)
+            .next()
+            .catch(error => ({ error })),
+        );
+      }
+      const { error } = facts.get(key);
+      if (error) drop(running.at(-1), error);
     }
     for (const entry of running) {
       log(`${entry.name}: warming up`);
-      await turn(entry, 0).catch(error => drop(entry, error));
+      const warm = await turn(entry, 0, { show: true }).catch(error => drop(entry, error));
+      if (warm) entry.warm = warm;
     }
     for (let round = 0; round < rounds; round++) {
       log(`round ${round + 1} of ${rounds}`);
@@ -117,8 +128,8 @@ export async function contest(entries, { rounds, samples, beforeRound, skip, log
   }
   return running.map(({ key, taken, ...entry }) => ({ ...entry, facts: facts.get(key), samples: taken }));
 
-  async function turn({ key, message }, n) {
+  async function turn({ key, message }, n, more) {
     const first = n * message.count;
-    return { first, count: message.count, ...(await processes.get(key).ask({ ...message, first })) };
+    return { first, count: message.count, ...(await processes.get(key).ask({ ...message, first, ...more })) };
   }
 }

@@ -62,7 +62,9 @@ async function predict() {
     const batch = range(message).map(index => papers[index]);
     return async () => {
       const predictions = await predictor.predictBatch(batch);
-      return message.show ? { probabilities: predictions.map(each => Object.values(each.probabilities)) } : {};
+      return message.show
+        ? { probabilities: predictions.map(each => Object.values(each.probabilities)) }
+        : {};
     };
   }, engineFacts());
 }

@@ -10,6 +10,7 @@ import { Tokenizer } from '../dist/text/tokenizer.js';
 import { classWeights, headShape, trainingShape } from '../dist/train/plan.js';
 import { loadRecipe } from '../dist/train/recipe.js';
 import { seededRandom, shuffle } from '../dist/util/random.js';
+import { spec } from './worker.mjs';
 
 const SEED = 42;
 /** Counted this far, so that the lengths of the curves are known too. */
@@ -17,16 +18,24 @@ const LONGEST = 512;
 
 /** The encoder of a BERT of SciBERT's or, for a trial of the suites themselves, of a small size. */
 const RANDOM_SHAPES = {
-  'scibert-shape': { vocabSize: 31_090, hiddenSize: 768, layers: 12, attentionHeads: 12, intermediateSize: 3072 },
+  'scibert-shape': {
+    vocabSize: 31_090,
+    hiddenSize: 768,
+    layers: 12,
+    attentionHeads: 12,
+    intermediateSize: 3072,
+  },
   quick: { vocabSize: 31_090, hiddenSize: 128, layers: 2, attentionHeads: 4, intermediateSize: 512 },
 };
 
-const { folder, name, data, encoder: given, vocabulary } = JSON.parse(process.argv[2]);
+const { folder, name, data, encoder: given, vocabulary } = spec;
 const recipe = loadRecipe('v5.0');
 const dataset = await loadDataset(data, { seed: SEED });
 const examples = shuffle([...dataset.train], seededRandom('bench'));
 const { labels } = dataset;
-const weights = Object.keys(recipe.classWeights).every(label => labels.includes(label)) ? recipe.classWeights : 'none';
+const weights = Object.keys(recipe.classWeights).every(label => labels.includes(label))
+  ? recipe.classWeights
+  : 'none';
 
 mkdirSync(folder, { recursive: true });
 const encoder = given ? await openEncoder(given, { offline: true }) : await randomEncoder();
@@ -111,6 +120,7 @@ async function randomEncoder() {
       pad_token_id: shape.padTokenId,
     },
   };
-  for (const [file, content] of Object.entries(files)) writeFileSync(join(place, file), JSON.stringify(content));
+  for (const [file, content] of Object.entries(files))
+    writeFileSync(join(place, file), JSON.stringify(content));
   return { folder: place, shape, tensors: [], tokenizer };
 }

@@ -1,6 +1,12 @@
 // The contestant's end of the protocol of contest.mjs: one JSON line for each that comes, timed.
 import { createInterface } from 'node:readline';
 
+// The last line is what the other end tells of a failure; Node would end with its version.
+process.on('uncaughtException', error => {
+  process.stderr.write(`${process.env.ARXIV_NATIVE_DEBUG ? error.stack : `error: ${error.message}`}\n`);
+  process.exit(1);
+});
+
 /** What this process was started with. */
 export const spec = JSON.parse(process.argv[2] ?? '{}');
 
