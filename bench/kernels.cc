@@ -8,6 +8,7 @@
 #include <benchmark/benchmark.h>
 #include <c10/core/InferenceMode.h>
 
+#include <atomic>
 #include <cstdio>
 #include <fstream>
 #include <functional>
@@ -280,16 +281,18 @@ ModelOptions model_options(const std::string& precision, bool trains) {
   return options;
 }
 
+const std::atomic<bool> kOpen{false};
+
 Model& model(const std::string& precision, bool trains) {
   return kept<Model>(precision + std::to_string(trains), [&] {
-    return std::make_unique<Model>(model_options(precision, trains), Cancellation(nullptr, nullptr));
+    return std::make_unique<Model>(model_options(precision, trains), Cancellation(nullptr, &kOpen));
   });
 }
 
 void run_model(benchmark::State& state, const std::string& precision, bool trains) {
   Model& it = model(precision, trains);
   TrainBatch batch = batch_of(setting.lengths);
-  Cancellation never(nullptr, nullptr);
+  Cancellation never(nullptr, &kOpen);
   for (auto _ : state) {
     if (trains) {
       it.train_step(batch, true, never);

@@ -284,27 +284,27 @@ async function main({ values, suites }, signal) {
   );
   mkdirSync(out, { recursive: true });
   signal.addEventListener('abort', endAll);
-  try {
-    const bench = new Bench(values, folder, signal);
-    const works = [{ name: values.quick ? 'quick' : 'scibert-shape' }];
-    works.push(...values.encoder.map(each => ({ name: basename(resolve(each)), encoder: resolve(each) })));
-    for (const wanted of works) {
-      bench.work = wanted.name;
-      const work = await bench.makeWork(wanted);
-      for (const suite of suites) {
-        bench.suite = suite;
-        bench.log(`${wanted.name}: ${suite}`);
-        await SUITES[suite](bench, work);
-        await bench.write(out); // so that an interruption loses one suite at most
-      }
-      rmSync(work.folder, { recursive: true, force: true });
-    }
-    process.stdout.write(printedTables(bench.result));
-    process.stdout.write(`\nWritten: ${join(out, 'results.json')} and index.html beside it.\n`);
-  } finally {
+  // However this ends, also by a second Ctrl-C.
+  process.on('exit', () => {
     endAll();
     rmSync(folder, { recursive: true, force: true });
+  });
+  const bench = new Bench(values, folder, signal);
+  const works = [{ name: values.quick ? 'quick' : 'scibert-shape' }];
+  works.push(...values.encoder.map(each => ({ name: basename(resolve(each)), encoder: resolve(each) })));
+  for (const wanted of works) {
+    bench.work = wanted.name;
+    const work = await bench.makeWork(wanted);
+    for (const suite of suites) {
+      bench.suite = suite;
+      bench.log(`${wanted.name}: ${suite}`);
+      await SUITES[suite](bench, work);
+      await bench.write(out); // so that an interruption loses one suite at most
+    }
+    rmSync(work.folder, { recursive: true, force: true });
   }
+  process.stdout.write(printedTables(bench.result));
+  process.stdout.write(`\nWritten: ${join(out, 'results.json')} and index.html beside it.\n`);
 }
 
 try {
