@@ -76,9 +76,9 @@ function rowsOf({ rows }, result) {
     ['GFLOP/s', row => (row.flops ? number(row.flops / 1e9) : '')],
     ['GB/s', row => (row.bytesPerSecond ? number(row.bytesPerSecond / 1e9) : '')],
     ['of peak', row => percent(shareOfPeak(row, result))],
-    // How many times as fast as this row ours is.
+    // How many times as long as ours this takes.
     ...ours.map(one => [
-      `${one.name.replace('ours ', '/ ')}`,
+      `${one.name.replace('ours ', 'vs ')}`,
       row => (rows.length > 1 ? (row.best / one.best).toFixed(2) : ''),
     ]),
     [

@@ -20,8 +20,8 @@ const HELP = `Usage: npm run bench -- [options] [SUITE…]
 Suites: ${Object.keys(SUITES).join(', ')} (all of them without a name).
 
   --data PATH        labelled papers, a file or a folder of \`prepare\` (default: the examples)
-  --vocabulary DIR   of the encoder of SciBERT's shape with random weights: a folder with vocab.txt or tokenizer.json
-                     (default: learnt from the papers)
+  --vocabulary FILE  vocab.txt of the encoder of SciBERT's shape, whose weights are random (default: word pieces
+                     learnt from the papers)
   --encoder DIR      measure on this encoder too; may be repeated
   --python PYTHON    with the packages of bench/peers/requirements.txt, for the peers
   --no-compile       leave out torch.compile, which takes minutes before its first step

@@ -1,6 +1,6 @@
 // What the suites work on: papers, an encoder and a model, as files that ours and the peers read alike. A process of
 // its own, so that nothing of the making is left in the one that measures.
-import { linkSync, mkdirSync, writeFileSync } from 'node:fs';
+import { copyFileSync, linkSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { loadDataset } from '../dist/data/dataset.js';
 import { loadEngine } from '../dist/engine.js';
@@ -84,9 +84,12 @@ writeFileSync(
 
 /** A folder as the Hub's: config.json and a tokenizer now, the weights once they are drawn. */
 async function randomEncoder() {
+  const place = join(folder, 'encoder');
+  mkdirSync(place);
+  if (vocabulary) copyFileSync(vocabulary, join(place, 'vocab.txt'));
   const texts = examples.map(({ paper }) => `${paper.title} ${paper.abstract}`);
   const tokenizer = vocabulary
-    ? await Tokenizer.open(vocabulary)
+    ? await Tokenizer.open(place)
     : Tokenizer.train(texts, RANDOM_SHAPES[name].vocabSize);
   const shape = {
     ...RANDOM_SHAPES[name],
@@ -102,8 +105,6 @@ async function randomEncoder() {
     padTokenId: tokenizer.padTokenId,
     relativeAttentionBuckets: 0,
   };
-  const place = join(folder, 'encoder');
-  mkdirSync(place);
   const { tokenizer: rules, config } = tokenizer.toJSON();
   const files = {
     'tokenizer.json': { version: '1.0', ...rules },

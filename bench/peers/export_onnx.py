@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import torch
+import torch.nn.functional as F
 import transformers
 from onnxruntime.quantization import QuantType, quantize_dynamic
 
@@ -16,12 +17,33 @@ from pytorch import Work
 NAMES = ["title_ids", "title_mask", "abstract_ids", "abstract_mask"]
 
 
+class CrossAttention(torch.nn.Module):
+    """What nn.MultiheadAttention computes, whose own trace has the lengths of its example as constants."""
+
+    def __init__(self, attention):
+        super().__init__()
+        self.attention = attention
+
+    def forward(self, query, key, value, key_padding_mask, need_weights):
+        inner = self.attention
+        weights, biases = inner.in_proj_weight.chunk(3), inner.in_proj_bias.chunk(3)
+        query, key, value = (
+            F.linear(x, weight, bias).reshape(x.shape[0], x.shape[1], inner.num_heads, -1).transpose(1, 2)
+            for x, weight, bias in zip((query, key, value), weights, biases)
+        )
+        mask = ~key_padding_mask[:, None, None, :]
+        context = F.scaled_dot_product_attention(query, key, value, mask).transpose(1, 2)
+        return inner.out_proj(context.reshape(context.shape[0], context.shape[1], -1)), None
+
+
 class WithIntegerMasks(torch.nn.Module):
     """JavaScript's libraries give masks as integers."""
 
     def __init__(self, model):
         super().__init__()
         self.model = model
+        for name in ("cross_attn_title_to_abstract", "cross_attn_abstract_to_title"):
+            setattr(model, name, CrossAttention(getattr(model, name)))
 
     def forward(self, title_ids, title_mask, abstract_ids, abstract_mask):
         return self.model(title_ids, title_mask.bool(), abstract_ids, abstract_mask.bool())
