@@ -49,7 +49,7 @@ class Contestant {
 
   lastWords() {
     const lines = this.errors.trim().split('\n');
-    return lines.findLast(line => /\berror\b|Error/.test(line)) ?? lines.at(-1);
+    return (lines.findLast(line => /\berror\b|Error/.test(line)) ?? lines.at(-1)).replace(/^error: /, '');
   }
 
   next() {
@@ -94,7 +94,7 @@ export async function contest(entries, { rounds, samples, beforeRound, skip, log
       const key = JSON.stringify(entry.spec);
       running.push({ ...entry, key, taken: [] });
       if (!processes.has(key)) {
-        log(`${entry.name}: starting`);
+        log(`starting ${entry.name}`);
         processes.set(key, new Contestant(entry.spec));
         facts.set(
           key,
@@ -107,8 +107,8 @@ export async function contest(entries, { rounds, samples, beforeRound, skip, log
       const { error } = facts.get(key);
       if (error) drop(running.at(-1), error);
     }
+    log('warming up');
     for (const entry of running) {
-      log(`${entry.name}: warming up`);
       const warm = await turn(entry, 0, { show: true }).catch(error => drop(entry, error));
       if (warm) entry.warm = warm;
     }

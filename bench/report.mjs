@@ -91,7 +91,10 @@ function rowsOf({ rows }, result) {
     ['MiB', row => (row.peakMib ? row.peakMib.toFixed(0) : '')],
     ['differs', row => (row.differs === undefined ? '' : row.differs.toExponential(0))],
   ];
-  const shown = columns.filter(([, cell]) => rows.some(row => cell(row) !== ''));
+  const isMemory = rows[0].unit === 'MiB';
+  const shown = columns.filter(
+    ([heading, cell], i) => rows.some(row => cell(row) !== '') && (!isMemory || i === 0 || heading === 'MiB'),
+  );
   return [shown.map(([heading]) => heading), ...rows.map(row => shown.map(([, cell]) => cell(row)))];
 }
 
@@ -103,22 +106,28 @@ export function shareOfPeak({ flops, precision, work, suite, name, curve }, { pe
   return flops && peak && comparable ? flops / peak : undefined;
 }
 
-function barsOf({ rows }) {
-  const isMemory = rows[0].unit === 'MiB';
+function barsOf({ suite, rows }) {
+  const [title, figure, label] =
+    suite === 'kernels' && rows.every(row => row.flops)
+      ? ['GFLOP a second, at best', row => row.flops, row => number(row.flops / 1e9)]
+      : ['the best of all samples', row => row.best, row => time(row.best)];
   const values = rows.map(row => ({
-    name: row.name,
-    value: isMemory ? row.peakMib : row.best,
-    label: isMemory ? row.peakMib.toFixed(0) : time(row.best),
+    name: suite === 'kernels' ? row.name.slice(row.name.indexOf('/') + 1) : row.name,
+    value: figure(row),
+    label: label(row),
     ours: row.name.startsWith('ours'),
   }));
-  const y = { field: 'name', type: 'nominal', sort: null, title: null };
-  const x = { field: 'value', type: 'quantitative', axis: null };
+  const longest = Math.max(...values.map(each => each.value));
   return {
-    title: isMemory ? 'MiB' : 'the best of all samples',
+    title,
     spec: {
       height: { step: 26 },
       data: { values },
-      encoding: { y, x },
+      encoding: {
+        y: { field: 'name', type: 'nominal', sort: null, title: null, axis: { labelLimit: 170 } },
+        // Room for the label of the longest bar.
+        x: { field: 'value', type: 'quantitative', axis: null, scale: { domain: [0, 1.4 * longest] } },
+      },
       layer: [
         {
           mark: { type: 'bar', height: { band: 0.7 } },

@@ -172,7 +172,10 @@ class Bench {
       signal: this.signal,
     }).catch(error => {
       this.signal.throwIfAborted();
-      throw new Error(String(error.stderr).trim() || error.message);
+      const words = String(error.stderr)
+        .trim()
+        .replace(/^error: /, '');
+      throw new ArxivNativeError('BAD_INPUT', words || error.message);
     });
     const work = JSON.parse(readFileSync(join(folder, 'work.json'), 'utf8'));
     const { tokens, shape, lengths, training } = work;
@@ -317,5 +320,5 @@ try {
   );
 } catch (error) {
   reportError(error, { json: false });
-  process.exitCode = error.code === 'BAD_OPTION' ? 2 : 1;
+  process.exitCode = ['BAD_OPTION', 'BAD_INPUT'].includes(error.code) ? 2 : 1;
 }

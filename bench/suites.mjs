@@ -30,7 +30,7 @@ async function kernels(bench, work) {
     }
     const precision = name.split('/').find(part => /^(fp32|bf16|int8)$/.test(part));
     bench.add(work, {
-      task: `kernels: ${name.split('/')[0]}`,
+      task: name.split('/')[0],
       name,
       precision,
       samples: seconds.map((each, i) => ({ seconds: each, cpuSeconds: cpuSeconds[i] })),
