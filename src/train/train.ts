@@ -1,7 +1,7 @@
 import { createRequire } from 'node:module';
 import { availableParallelism } from 'node:os';
 import { basename, join } from 'node:path';
-import { type Dataset, loadDataset } from '../data/dataset.js';
+import { type Dataset, type Example, loadDataset } from '../data/dataset.js';
 import { SPLITS } from '../data/paper.js';
 import { loadEngine, resolveDevice } from '../engine.js';
 import { ArxivNativeError } from '../errors.js';
@@ -51,6 +51,8 @@ interface Run {
   identity: Identity;
   recipe: Recipe;
   data: Dataset;
+  /** What the encoder trains on: the training papers, and copies of them, which are no part of the data. */
+  examples: readonly Example[];
   encoder: StartingEncoder;
   options: ModelOptions;
 }
@@ -193,24 +195,24 @@ async function prepare(
   const deterministic = options.deterministic ?? false;
   const { device, precision } = resolveDevice(options.device ?? 'auto', options.precision ?? 'auto', addon);
   const { labelColumn } = options;
-  const read = await loadDataset(
+  const data = await loadDataset(
     options.data,
     { seed: options.splitSeed ?? seed, labelColumn, copies: options.augment !== false },
     { signal, onProgress: progress => onProgress?.({ type: 'reading', ...progress }) },
   );
   throwIfAborted({ signal });
-  const { train, validation, test, duplicates, withdrawn, empty } = read.counts;
+  const { train, validation, test, duplicates, withdrawn, empty } = data.counts;
   // Before anything that takes time: the copies, and the encoder, which may have to be fetched.
-  refuseStrangeClasses(recipe.classWeights, read.labels);
-  const copies = await copiesFor(read, recipe, options, { signal, onProgress });
-  const data: Dataset = copies ? { ...read, train: [...read.train, ...copies.examples] } : read;
+  refuseStrangeClasses(recipe.classWeights, data.labels);
+  const copies = await copiesFor(data, recipe, options, { signal, onProgress });
+  const examples = [...data.train, ...(copies?.examples ?? [])];
   const copied = countByLabel(copies?.examples ?? [], data.labels.length);
   const weights = classWeights(
     recipe.classWeights,
     data.labels,
     train.map((papers, k) => papers + copied[k]!),
   );
-  const encoder = await prepareEncoder(recipe, read.train, {
+  const encoder = await prepareEncoder(recipe, data.train, {
     ...(options.offline !== undefined && { offline: options.offline }),
     ...(options.revision !== undefined && { revision: options.revision }),
     ...(signal && { signal }),
@@ -247,7 +249,7 @@ async function prepare(
     seed,
     deterministic,
     microBatch: Math.min(options.microBatch ?? recipe.batchSize, recipe.batchSize),
-    schedule: makeSchedule(Math.ceil(data.train.length / recipe.batchSize), recipe.epochs, recipe.warmup),
+    schedule: makeSchedule(Math.ceil(examples.length / recipe.batchSize), recipe.epochs, recipe.warmup),
     classWeights: weights,
     versions: { package: version, libtorch: addon.libtorchVersion, node: process.versions.node },
   };
@@ -270,13 +272,14 @@ async function prepare(
     identity,
     recipe,
     data,
+    examples,
     encoder,
     options: modelOptions,
   };
 }
 
 async function learn(
-  { recipe, data, encoder, trainedWords }: Run & { trainedWords: TrainedWords | undefined },
+  { recipe, data, examples, encoder, trainedWords }: Run & { trainedWords: TrainedWords | undefined },
   plan: TrainPlan,
   model: EngineModel,
   folder: RunFolder,
@@ -284,13 +287,13 @@ async function learn(
   { logEvery = DEFAULT_LOG_EVERY, checkpointEvery }: TrainOptions,
   hooks: TrainHooks,
 ): Promise<Outcome> {
-  const tokenized = (split: 'train' | 'validation' | 'test') =>
-    new TokenizedExamples(encoder.tokenizer, data[split], recipe.lengths);
+  const tokenized = (papers: readonly Example[]) =>
+    new TokenizedExamples(encoder.tokenizer, papers, recipe.lengths);
   const { interrupted } = await runEpochs(
     {
       model,
-      train: tokenized('train'),
-      validation: tokenized('validation'),
+      train: tokenized(examples),
+      validation: tokenized(data.validation),
       labels: data.labels,
       words: trainedWords?.validation,
       epochs: recipe.epochs,
@@ -309,7 +312,7 @@ async function learn(
   const { history, best, steps, microBatch, sessions, stepSeconds } = state;
   if (!interrupted && best!.epoch !== history.length) await model.load(await openTensors(folder.weights!));
   const words = trainedWords && best?.scales ? { ...trainedWords, scales: best.scales } : undefined;
-  const test = interrupted ? undefined : await scoreTest({ model, words }, tokenized('test'), data, hooks);
+  const test = interrupted ? undefined : await scoreTest({ model, words }, tokenized(data.test), data, hooks);
   const training: TrainingRecord = {
     ...plan,
     microBatch,
