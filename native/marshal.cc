@@ -152,6 +152,17 @@ void read_batch(const Fields& fields, PackedBatch& batch) {
   batch.offsets = fields.int32s("offsets");
 }
 
+std::map<std::string, std::string> to_texts(Napi::Value value, const std::string& what) {
+  std::map<std::string, std::string> texts;
+  Fields fields(value, what);
+  Napi::Array names = value.As<Napi::Object>().GetPropertyNames();
+  for (uint32_t i = 0; i < names.Length(); i++) {
+    std::string name = names.Get(i).ToString();
+    texts[name] = fields.string(name.c_str());
+  }
+  return texts;
+}
+
 template <typename T>
 Napi::Array to_array(Napi::Env env, const std::vector<T>& values) {
   Napi::Array array = Napi::Array::New(env, values.size());
@@ -165,7 +176,13 @@ ModelOptions to_model_options(Napi::Value value) {
   Fields f(value, "options");
   ModelOptions options;
   options.encoder = to_encoder(f.get("encoder"));
-  options.head = to_head(f.get("head"));
+  options.pretrains = !f.get("pretraining").IsUndefined();
+  if (options.pretrains) {
+    Fields pretraining(f.get("pretraining"), "pretraining");
+    options.pretraining = {pretraining.integer("classes"), pretraining.number("classWeight")};
+  } else {
+    options.head = to_head(f.get("head"));
+  }
   options.trains = !f.get("training").IsUndefined();
   if (options.trains) options.training = to_training(f.get("training"));
   options.device = f.string("device");
@@ -209,16 +226,24 @@ TrainBatch to_train_batch(Napi::Value value) {
   return batch;
 }
 
-Metadata to_metadata(Napi::Value value) {
-  Metadata metadata;
-  if (!value.IsObject()) throw Napi::TypeError::New(value.Env(), "metadata: an object expected");
-  auto object = value.As<Napi::Object>();
-  Napi::Array names = object.GetPropertyNames();
-  for (uint32_t i = 0; i < names.Length(); i++) {
-    std::string name = names.Get(i).ToString();
-    metadata[name] = Fields(value, "metadata").string(name.c_str());
-  }
-  return metadata;
+MaskedBatch to_masked_batch(Napi::Value value) {
+  Fields f(value, "batch");
+  MaskedBatch batch;
+  read_batch(f, batch);
+  batch.positions = f.int32s("positions");
+  batch.targets = f.int32s("targets");
+  batch.labels = f.int32s("labels");
+  batch.micro_batch = f.integer("microBatch");
+  batch.learning_rate_scale = f.number("learningRateScale");
+  return batch;
+}
+
+SaveOptions to_save_options(Napi::Value value) {
+  Fields f(value, "options");
+  SaveOptions options{f.boolean("optimizer"), to_texts(f.get("metadata"), "metadata"), "F32", {}};
+  if (!f.get("dtype").IsUndefined()) options.dtype = f.string("dtype");
+  if (!f.get("names").IsUndefined()) options.names = to_texts(f.get("names"), "names");
+  return options;
 }
 
 Napi::Value from_floats(Napi::Env env, const std::vector<float>& values) {
@@ -233,6 +258,14 @@ Napi::Value from_step_result(Napi::Env env, const StepResult& result) {
   object.Set("gradientNorm", result.gradient_norm);
   object.Set("correct", static_cast<double>(result.correct));
   object.Set("applied", result.applied);
+  return object;
+}
+
+Napi::Value from_pretrain_result(Napi::Env env, const PretrainResult& result) {
+  auto object = from_step_result(env, result).As<Napi::Object>();
+  object.Set("wordLoss", result.word_loss);
+  object.Set("wordsCorrect", static_cast<double>(result.words_correct));
+  object.Set("classLoss", result.class_loss);
   return object;
 }
 

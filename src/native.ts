@@ -75,11 +75,22 @@ export interface TrainingShape {
   classWeights: number[];
 }
 
+/** What an encoder is pre-trained by, in place of a head: its masked words and, beside them, the classes of its texts. */
+export interface PretrainingShape {
+  /** 0 for none: then words alone count. */
+  classes: number;
+  /** How much the classes' loss counts beside the words'. */
+  classWeight: number;
+}
+
 export type Precision = 'fp32' | 'bf16' | 'fp16';
 
 export interface ModelOptions {
   encoder: EncoderShape;
-  head: HeadShape;
+  /** Absent for a model that is pre-trained. */
+  head?: HeadShape;
+  /** In place of `head`. The model's word head is BERT's, as `head.transform.…` and `head.bias`. */
+  pretraining?: PretrainingShape;
   training?: TrainingShape;
   /** `cpu`, `cuda`, `cuda:1`, `mps`. */
   device: string;
@@ -112,6 +123,19 @@ export interface TrainBatch extends PackedBatch {
   learningRateScale: number;
 }
 
+/** A batch of texts some of whose tokens were replaced, for a model that is pre-trained. */
+export interface MaskedBatch extends PackedBatch {
+  /** Where in `ids` the tokens that are to be guessed stood, ascending; at least one. */
+  positions: Int32Array;
+  /** What stood there. */
+  targets: Int32Array;
+  /** The class of each sequence, -1 where it has none; empty where the model has no classes. */
+  labels: Int32Array;
+  /** Sequences that pass through at once; the gradients of a larger batch are accumulated. */
+  microBatch: number;
+  learningRateScale: number;
+}
+
 export interface StepResult {
   /** Mean loss of the batch, smoothing and weights included. */
   loss: number;
@@ -123,11 +147,28 @@ export interface StepResult {
   applied: boolean;
 }
 
+/** `loss` is `wordLoss` + classWeight · `classLoss`, `correct` counts sequences. */
+export interface PretrainResult extends StepResult {
+  /** Mean cross-entropy of the masked tokens. */
+  wordLoss: number;
+  /** Masked tokens guessed right. */
+  wordsCorrect: number;
+  /** Mean cross-entropy of the sequences that have a class; 0 if none has. */
+  classLoss: number;
+}
+
 export interface ParameterInfo {
   name: string;
   shape: number[];
   group: 'encoder' | 'head';
   trainable: boolean;
+}
+
+export interface SaveOptions {
+  optimizer: boolean;
+  metadata: Record<string, string>;
+  dtype?: 'F32' | 'F16' | 'BF16';
+  names?: Record<string, string>;
 }
 
 /** A model in the engine. Every method but `parameters` and `dispose` queues a job on the engine thread. */
@@ -138,13 +179,23 @@ export interface EngineModel {
   trainStep(batch: TrainBatch, cancel?: Uint8Array): Promise<StepResult>;
   /** As trainStep without the optimiser: the gradients stay to be read. Dropout on, as in training. */
   backward(batch: TrainBatch): Promise<StepResult>;
+  /**
+   * What trainStep (`step`) and backward (`gradients`) are to a classifier, for a model that is pre-trained; `evaluate`
+   * gives losses and counts alone, without dropout.
+   */
+  pretrain(
+    purpose: 'step' | 'gradients' | 'evaluate',
+    batch: MaskedBatch,
+    cancel?: Uint8Array,
+  ): Promise<PretrainResult>;
   /** One parameter, its gradient or an optimiser moment, in float32. */
   read(kind: 'weight' | 'gradient' | 'exp_avg' | 'exp_avg_sq', name: string): Promise<Float32Array>;
   /**
-   * Writes a safetensors file: the weights in float32 by their names and, with `optimizer`, the AdamW moments as
-   * `exp_avg.NAME`, `exp_avg_sq.NAME` and the number of steps in the file's metadata under `optimizer_steps`.
+   * Writes a safetensors file: the weights by their names, in float32 unless `dtype` says otherwise, and, with
+   * `optimizer`, the AdamW moments as `exp_avg.NAME`, `exp_avg_sq.NAME` and the number of steps in the file's metadata
+   * under `optimizer_steps`. With `names` only what it names is written, by the names that it gives.
    */
-  save(file: string, options: { optimizer: boolean; metadata: Record<string, string> }): Promise<void>;
+  save(file: string, options: SaveOptions): Promise<void>;
   /**
    * Replaces the weights, all of them or none, and with `optimizerSteps` the optimiser's state, from what `save` wrote.
    * Training then goes on bit for bit in fp32 and bf16; fp16 starts its loss scale afresh.

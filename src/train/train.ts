@@ -10,7 +10,7 @@ import { type Score, score } from '../evaluate/score.js';
 import { TokenizedExamples } from '../evaluate/tokenized-examples.js';
 import { commitSavedModel, METRICS, stageSavedModel, WEIGHTS } from '../model/saved-model.js';
 import { openTensors } from '../model/tensor-file.js';
-import type { EngineModel, ModelOptions, NativeAddon } from '../native.js';
+import type { EngineModel, HeadShape, ModelOptions, NativeAddon } from '../native.js';
 import { isCancelled } from '../util/cancel.js';
 import type { StagedFolder } from '../util/files.js';
 import { checkOutput } from '../util/output.js';
@@ -41,8 +41,10 @@ interface Run {
   recipe: Recipe;
   data: Dataset;
   encoder: StartingEncoder;
-  options: ModelOptions;
+  options: ClassifierOptions;
 }
+
+type ClassifierOptions = ModelOptions & { head: HeadShape };
 
 interface Outcome {
   training: TrainingRecord;
@@ -229,7 +231,7 @@ async function prepare(
     classWeights: weights,
     versions: { package: version, libtorch: addon.libtorchVersion, node: process.versions.node },
   };
-  const modelOptions: ModelOptions = {
+  const modelOptions: ClassifierOptions = {
     encoder: shape,
     head: headShape(recipe, data.labels.length, shape),
     training,
