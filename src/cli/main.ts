@@ -9,6 +9,7 @@ import { register as registerImport } from './import.js';
 import { register as registerImportCheckpoint } from './import-checkpoint.js';
 import { register as registerPredict } from './predict.js';
 import { register as registerPrepare } from './prepare.js';
+import { register as registerPretrain } from './pretrain.js';
 import { fromCommander, reportError } from './report-error.js';
 import { register as registerSetup } from './setup.js';
 import { register as registerTrain } from './train.js';
@@ -66,6 +67,7 @@ function buildProgram(): Command {
     registerImport,
     registerPrepare,
     registerDescribe,
+    registerPretrain,
     registerTrain,
     registerImportCheckpoint,
     registerEvaluate,

@@ -73,7 +73,11 @@ function canonical(value: unknown): string {
 }
 
 /** Of what the encoder is, not of where: a folder may have been moved, or its weights replaced. */
-async function contentHash({ shape, tokenizer, tensors }: StartingEncoder): Promise<string> {
+export async function contentHash({
+  shape,
+  tokenizer,
+  tensors,
+}: Pick<StartingEncoder, 'shape' | 'tokenizer' | 'tensors'>): Promise<string> {
   const hash = createHash('sha256').update(canonical([shape, tokenizer.toJSON()]));
   for (const file of new Set(tensors.map(tensor => tensor.file))) hash.update(await hashFile(file));
   return hash.digest('hex');

@@ -129,7 +129,7 @@ async function trainIn(
 interface Place {
   folder: RunFolder;
   staged: StagedFolder;
-  checkpoint: Checkpoint | undefined;
+  checkpoint: Checkpoint<TrainState> | undefined;
 }
 
 async function runOnce(
