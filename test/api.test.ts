@@ -52,6 +52,7 @@ const EXPORTED = [
   'importCheckpoint',
   'importPapers',
   'prepare',
+  'pretrain',
   'train',
   'trainSeeds',
   'tuneModel',

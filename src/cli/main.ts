@@ -24,6 +24,7 @@ Examples:
   $ arxiv-native prepare papers.jsonl --out data              an honest data set, split
   $ arxiv-native describe data                                what is in it
   $ arxiv-native train --data data --out my-model             train a classifier
+  $ arxiv-native pretrain --corpus papers.jsonl --hours 6     an encoder of your own, to train from
   $ arxiv-native evaluate my-model                            how good it is, and how sure that is
   $ arxiv-native predict --model my-model --title "…" --abstract "…"
   $ arxiv-native predict --model my-model --input papers.jsonl --output categories.jsonl
