@@ -48,6 +48,8 @@ struct TrainingShape {
   std::string loss;
   double focal_gamma, label_smoothing;
   std::vector<double> class_weights;
+  bool distils = false;
+  double temperature = 1, teacher_weight = 0;
 };
 
 struct ModelOptions {
@@ -72,6 +74,7 @@ struct PackedBatch {
 
 struct TrainBatch : PackedBatch {
   std::vector<int32_t> labels;
+  std::vector<float> teacher;  // papers × classes
   int64_t micro_batch;
   double learning_rate_scale;
 };

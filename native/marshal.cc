@@ -61,15 +61,22 @@ class Fields {
   }
 
   std::vector<int32_t> int32s(const char* name) const {
-    Napi::Value value = get(name);
-    if (!value.IsTypedArray() || value.As<Napi::TypedArray>().TypedArrayType() != napi_int32_array) {
-      fail(name, "an Int32Array");
-    }
-    auto array = value.As<Napi::Int32Array>();
-    return {array.Data(), array.Data() + array.ElementLength()};
+    return elements<int32_t>(name, napi_int32_array, "an Int32Array");
+  }
+
+  std::vector<float> floats(const char* name) const {
+    return elements<float>(name, napi_float32_array, "a Float32Array");
   }
 
  private:
+  template <typename T>
+  std::vector<T> elements(const char* name, napi_typedarray_type type, const char* expected) const {
+    Napi::Value value = get(name);
+    if (!value.IsTypedArray() || value.As<Napi::TypedArray>().TypedArrayType() != type) fail(name, expected);
+    auto array = value.As<Napi::TypedArrayOf<T>>();
+    return {array.Data(), array.Data() + array.ElementLength()};
+  }
+
   int64_t whole(double value, const char* name, const char* expected) const {
     bool exact = std::nearbyint(value) == value && std::fabs(value) <= 9007199254740991.0;
     if (!exact) fail(name, expected);
@@ -130,21 +137,28 @@ HeadShape to_head(Napi::Value value) {
 
 TrainingShape to_training(Napi::Value value) {
   Fields f(value, "training");
-  return {f.integer("frozenLayers"),
-          f.boolean("freezeEmbeddings"),
-          f.string("grouping"),
-          f.number("learningRate"),
-          f.number("headLearningRate"),
-          f.number("weightDecay"),
-          f.number("headWeightDecay"),
-          f.number("beta1"),
-          f.number("beta2"),
-          f.number("epsilon"),
-          f.number("clipNorm"),
-          f.string("loss"),
-          f.number("focalGamma"),
-          f.number("labelSmoothing"),
-          f.numbers("classWeights")};
+  TrainingShape training{f.integer("frozenLayers"),
+                         f.boolean("freezeEmbeddings"),
+                         f.string("grouping"),
+                         f.number("learningRate"),
+                         f.number("headLearningRate"),
+                         f.number("weightDecay"),
+                         f.number("headWeightDecay"),
+                         f.number("beta1"),
+                         f.number("beta2"),
+                         f.number("epsilon"),
+                         f.number("clipNorm"),
+                         f.string("loss"),
+                         f.number("focalGamma"),
+                         f.number("labelSmoothing"),
+                         f.numbers("classWeights")};
+  if (Napi::Value given = f.get("distillation"); !given.IsUndefined()) {
+    Fields distillation(given, "distillation");
+    training.distils = true;
+    training.temperature = distillation.number("temperature");
+    training.teacher_weight = distillation.number("teacherWeight");
+  }
+  return training;
 }
 
 void read_batch(const Fields& fields, PackedBatch& batch) {
@@ -221,6 +235,7 @@ TrainBatch to_train_batch(Napi::Value value) {
   TrainBatch batch;
   read_batch(f, batch);
   batch.labels = f.int32s("labels");
+  if (!f.get("teacher").IsUndefined()) batch.teacher = f.floats("teacher");
   batch.micro_batch = f.integer("microBatch");
   batch.learning_rate_scale = f.number("learningRateScale");
   return batch;

@@ -143,9 +143,15 @@ StepResult Model::train_step(const TrainBatch& batch, bool apply, const Cancella
   if (static_cast<int64_t>(batch.labels.size()) != count) {
     throw bad_input(std::to_string(batch.labels.size()) + " labels for " + std::to_string(count) + " papers");
   }
+  int64_t classes = options_.head.classes;
+  bool distils = options_.training.distils;
   for (int32_t label : batch.labels) {
-    if (label < 0 || label >= options_.head.classes)
+    if (label < (distils ? -1 : 0) || label >= classes)
       throw bad_input("label " + std::to_string(label) + " is no class");
+  }
+  if (static_cast<int64_t>(batch.teacher.size()) != (distils ? count * classes : 0)) {
+    throw bad_input(std::to_string(batch.teacher.size()) + " probabilities of a teacher for " +
+                    std::to_string(count) + " papers");
   }
   auto part = [&](int64_t first, int64_t n, Pass& pass) {
     Pack packed = pack(batch, first * each, n * each, options_.encoder, device_);
@@ -153,8 +159,16 @@ StepResult Model::train_step(const TrainBatch& batch, bool apply, const Cancella
         at::tensor(std::vector<int64_t>(batch.labels.begin() + first, batch.labels.begin() + first + n))
             .to(device_);
     at::Tensor logits = (*head_)(encoder_(packed, pass), packed, pass);
-    result.correct += logits.argmax(-1).eq(labels).sum().item<int64_t>();
-    return (*loss_)(logits, labels, loss_->denominator(batch.labels));
+    if (!distils) {
+      result.correct += logits.argmax(-1).eq(labels).sum().item<int64_t>();
+      return (*loss_)(logits, labels, loss_->denominator(batch.labels));
+    }
+    auto from = batch.teacher.begin() + first * classes;
+    at::Tensor teacher =
+        at::tensor(std::vector<float>(from, from + n * classes)).view({n, classes}).to(device_);
+    at::Tensor wanted = at::where(labels.ge(0), labels, teacher.argmax(-1));
+    result.correct += logits.argmax(-1).eq(wanted).sum().item<int64_t>();
+    return loss_->distilled(logits, labels, teacher, batch.labels);
   };
   take_step(result, apply, batch.learning_rate_scale,
             [&] { accumulate(count, batch.micro_batch, part, result, cancellation); });

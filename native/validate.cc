@@ -91,6 +91,9 @@ void validate(const TrainingShape& training, const EncoderShape& encoder, int64_
   not_negative(training.focal_gamma, "training.focalGamma");
   require(training.label_smoothing >= 0 && training.label_smoothing <= 1, "training.labelSmoothing",
           "a number from 0 to 1");
+  require(training.temperature > 0, "training.distillation.temperature", "a number above 0");
+  require(training.teacher_weight >= 0 && training.teacher_weight <= 1, "training.distillation.teacherWeight",
+          "a number from 0 to 1");
   const auto& weights = training.class_weights;
   require(weights.empty() || weights.size() == static_cast<size_t>(classes), "training.classWeights",
           "one weight a class, or none,");

@@ -50,6 +50,8 @@ export {
   type PredictOptions,
   Predictor,
 } from './serve/predictor.js';
+export { type DistillOptions, distill } from './train/distill/distill.js';
+export type { DistillationOptions } from './train/distill/lesson.js';
 export {
   type Figures,
   type PretrainEvent,

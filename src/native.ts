@@ -73,6 +73,11 @@ export interface TrainingShape {
   labelSmoothing: number;
   /** One weight a class; empty for none. */
   classWeights: number[];
+  /**
+   * For a student: each paper's loss is (1 - teacherWeight) of the loss above and teacherWeight of temperature² times
+   * the divergence from its teacher; a paper without a label has the latter alone.
+   */
+  distillation?: { temperature: number; teacherWeight: number };
 }
 
 /** What an encoder is pre-trained by, in place of a head: its masked words and, beside them, the classes of its texts. */
@@ -115,8 +120,10 @@ export interface PackedBatch {
 }
 
 export interface TrainBatch extends PackedBatch {
-  /** One class index a paper. */
+  /** One class index a paper; for a student -1 where it has none. */
   labels: Int32Array;
+  /** For a student: its teacher's probabilities, softened by the temperature; papers × classes. */
+  teacher?: Float32Array;
   /** Papers that pass through at once; the gradients of a larger batch are accumulated. */
   microBatch: number;
   /** Multiplies the learning rates of both groups (warm-up, decay). */
@@ -141,7 +148,7 @@ export interface StepResult {
   loss: number;
   /** Global gradient norm before clipping. */
   gradientNorm: number;
-  /** Papers whose most probable class was the label, dropout on. */
+  /** Papers whose most probable class was the label or, without one, their teacher's; dropout on. */
   correct: number;
   /** False when fp16 overflowed: the loss scale was lowered and the weights left alone. */
   applied: boolean;

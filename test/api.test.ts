@@ -47,6 +47,7 @@ const EXPORTED = [
   'ArxivNativeError',
   'Predictor',
   'describe',
+  'distill',
   'evaluateModel',
   'fetchPapers',
   'importCheckpoint',

@@ -2,6 +2,7 @@ import { createRequire } from 'node:module';
 import { Command, CommanderError } from 'commander';
 import { ArxivNativeError, exitCode } from '../errors.js';
 import { register as registerDescribe } from './describe.js';
+import { register as registerDistill } from './distill.js';
 import { register as registerDoctor } from './doctor.js';
 import { register as registerEvaluate } from './evaluate.js';
 import { register as registerFetch } from './fetch.js';
@@ -70,6 +71,7 @@ function buildProgram(): Command {
     registerDescribe,
     registerPretrain,
     registerTrain,
+    registerDistill,
     registerImportCheckpoint,
     registerEvaluate,
     registerTune,

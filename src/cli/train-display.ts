@@ -22,6 +22,9 @@ export class TrainDisplay {
       case 'download':
         this.showTransfer(event.file, event);
         break;
+      case 'teaching':
+        this.showTransfer('asking the teacher', { received: event.done, total: event.total }, 'papers');
+        break;
       case 'plan':
         this.stop();
         this.note(describePlan(event.plan));
@@ -73,11 +76,15 @@ export class TrainDisplay {
     this.progress = undefined;
   }
 
-  private showTransfer(title: string, { received, total }: { received: number; total: number }): void {
+  private showTransfer(
+    title: string,
+    { received, total }: { received: number; total: number },
+    unit = 'bytes',
+  ): void {
     if (title !== this.transfer) {
       this.stop();
       this.transfer = title;
-      this.progress = new Progress(title, { unit: 'bytes', ...(total > 0 && { total }) });
+      this.progress = new Progress(title, { unit, ...(total > 0 && { total }) });
     }
     this.progress?.update(received);
   }
@@ -176,7 +183,16 @@ function describePlan(plan: TrainPlan): string {
     ...(leaks.contradictingRows + leaks.crossingPapers > 0 ? [describeLeaks(leaks)] : []),
     `recipe ${recipe.name}, encoder ${encoder.id}${encoder.revision === undefined ? '' : `@${encoder.revision}`}, ${frozenLayers} of ${counted(encoder.layers, 'layer')} frozen`,
     `${(parameters.total / 1e6).toFixed(1)} M parameters, ${(parameters.trainable / 1e6).toFixed(1)} M of them trained; at most ${counted(recipe.resolved.epochs, 'epoch')}, ${counted(schedule.steps, 'step')}`,
+    ...(plan.distillation ? [describeTeacher(plan.distillation)] : []),
     `${device}, ${precision}, ${counted(threads, 'thread')}, seed ${plan.seed}`,
+  ].join('\n');
+}
+
+function describeTeacher(lesson: NonNullable<TrainPlan['distillation']>): string {
+  const { teacher, teacherWeight, temperature, unlabelled, sameData } = lesson;
+  return [
+    `taught by ${teacher}: weight ${teacherWeight}, temperature ${temperature}, ${counted(unlabelled, 'paper')} without labels beside`,
+    ...(sameData ? [] : ['warning: the teacher learned from other data and may have seen these test papers']),
   ].join('\n');
 }
 

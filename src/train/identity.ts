@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { ArxivNativeError } from '../errors.js';
 import { hashFile } from '../util/files.js';
 import { show } from '../util/options.js';
+import type { Lesson } from './distill/lesson.js';
 import type { StartingEncoder } from './plan.js';
 import { optionName } from './recipe.js';
 import type { TrainPlan } from './types.js';
@@ -20,6 +21,7 @@ export async function identify(
   plan: Omit<TrainPlan, 'parameters' | 'fingerprint'>,
   encoder: StartingEncoder,
   microBatch: number | 'auto',
+  lesson?: Lesson,
 ): Promise<Identity> {
   const { description, encoder: _, ...recipe } = plan.recipe.resolved;
   const { seed, device, precision, threads, deterministic, versions } = plan;
@@ -28,6 +30,11 @@ export async function identify(
     ...named({ microBatch, seed, device, precision, threads, deterministic }, optionName),
     [DATA]: plan.data.fingerprint,
     [ENCODER]: await contentHash(encoder),
+    ...(lesson && {
+      temperature: lesson.temperature,
+      'the weight of the teacher': lesson.teacherWeight,
+      'the teacher and the unlabelled papers': lesson.hashes,
+    }),
     'the version of arxiv-native': versions.package,
     'the version of LibTorch': versions.libtorch,
   };

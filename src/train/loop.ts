@@ -12,7 +12,7 @@ import { isLost } from './work-folder.js';
 
 export interface LoopOptions {
   model: EngineModel;
-  train: TokenizedExamples;
+  train: Pick<TokenizedExamples, 'length' | 'batch'>;
   validation: TokenizedExamples;
   labels: readonly string[];
   epochs: number;

@@ -46,6 +46,7 @@ export function modelCard(training: TrainingRecord): string {
       `- ${training.device}, ${training.precision}, ${training.threads} threads; ${training.secondsPerStep.toPrecision(3)} s a step, ${formatDuration(training.trainingSeconds)} in all without validation${training.sessions.length > 1 ? `, in ${training.sessions.length} sessions` : ''}, ${Math.round(training.peakMemory / 1e6)} MB at most`,
       `- arxiv-native ${training.versions.package}, LibTorch ${training.versions.libtorch}, Node ${training.versions.node}; ${training.finishedAt}`,
     ].join('\n'),
+    ...(training.distillation ? [taught(training.distillation)] : []),
     'The whole record, each setting included, is in training.json.',
   ]
     .filter(Boolean)
@@ -70,8 +71,18 @@ function results(split: string, metrics: Metrics): string[] {
   ];
 }
 
-function warnings({ encoder, interrupted, test, data }: TrainingRecord): string[] {
+function taught(lesson: NonNullable<TrainingRecord['distillation']>): string {
+  const { teacher, temperature, teacherWeight, unlabelled } = lesson;
+  return `Taught by \`${teacher}\` (weight ${teacherWeight} beside the true labels, temperature ${temperature}), also on ${counted(unlabelled, 'paper')} without labels.`;
+}
+
+function warnings({ encoder, interrupted, test, data, distillation }: TrainingRecord): string[] {
   return [
+    ...(distillation?.sameData === false
+      ? [
+          '**Its teacher learned from other data and may have seen the test papers: the figures may be too good.**',
+        ]
+      : []),
     ...(data.leaks.seenTestRows > 0
       ? ['**Papers of the test stand in the training data too: its figures are too good.**']
       : []),

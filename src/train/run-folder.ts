@@ -13,7 +13,12 @@ import { requireSize, WorkFolder, type WorkOptions } from './work-folder.js';
 const MODEL = 'model';
 const best = (epoch: number) => `best-${epoch}.safetensors`;
 
-const KIND = { name: 'training', holds: /^(model|best-\d+\.safetensors(\.part)?)$/ };
+/** What a teacher said. */
+const TEACHING = /^teacher-[0-9a-f]{16}\.bin(\.part)?$/;
+const KIND = {
+  name: 'training',
+  holds: new RegExp(`^(model|best-\\d+\\.safetensors(\\.part)?)$|${TEACHING.source}`),
+};
 
 /**
  * A training in progress: `OUT.training`, beside the folder that the model will be. Beside what every such folder holds
@@ -100,6 +105,10 @@ export class RunFolder extends WorkFolder<TrainState> {
   protected override async clear(beginning?: boolean): Promise<void> {
     this.bestEpoch = undefined;
     await super.clear(beginning);
+  }
+
+  protected override isKept(name: string): boolean {
+    return TEACHING.test(name);
   }
 
   /** Weights that are no longer the best are in the way too. */

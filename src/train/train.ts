@@ -15,6 +15,7 @@ import { isCancelled } from '../util/cancel.js';
 import type { StagedFolder } from '../util/files.js';
 import { checkOutput } from '../util/output.js';
 import { type Checkpoint, newState, type TrainState } from './checkpoint.js';
+import { type Lesson, prepareLesson, TaughtExamples, teach } from './distill/lesson.js';
 import { afterwards, giveUp } from './failure.js';
 import { fingerprint, type Identity, identify } from './identity.js';
 import { bytesPerPaper, countParameters, fittingMicroBatch, requireRunSpace } from './limits.js';
@@ -42,6 +43,8 @@ interface Run {
   data: Dataset;
   encoder: StartingEncoder;
   options: ClassifierOptions;
+  /** What a teacher has to say, if there is one. */
+  lesson: Lesson | undefined;
 }
 
 type ClassifierOptions = ModelOptions & { head: HeadShape };
@@ -108,8 +111,11 @@ async function trainIn(
     place: folder.place,
   });
   try {
+    const { lesson, data, options: placement } = run;
+    const teacher = lesson && (await teach(lesson, data, folder.path, placement, hooks));
     const model = await addon.createModel(run.options);
-    const { training, test } = await runOnce(run, model, { folder, staged, checkpoint }, options, hooks);
+    const place = { folder, staged, checkpoint, teacher };
+    const { training, test } = await runOnce(run, model, place, options, hooks);
     if (training.test === undefined) return { folder: staged.target, training, unfinished: folder.path };
     await folder.done();
     if (savePredictions !== undefined && test !== undefined) {
@@ -130,6 +136,8 @@ interface Place {
   folder: RunFolder;
   staged: StagedFolder;
   checkpoint: Checkpoint<TrainState> | undefined;
+  /** Its probabilities of the training papers and the unlabelled ones, softened. */
+  teacher: Float32Array | undefined;
 }
 
 async function runOnce(
@@ -152,7 +160,7 @@ async function runOnce(
       hooks.onProgress?.({ type: 'resume', step: state.steps, epoch: state.history.length + 1 });
     }
     const state = checkpoint?.state ?? newState(microBatch);
-    const outcome = await learn(run, plan, model, folder, state, options, hooks);
+    const outcome = await learn(run, plan, model, place, state, options, hooks);
     await folder.give(model, join(staged.path, WEIGHTS), join(staged.path, METRICS));
     await commit(run, outcome.training, staged);
     return outcome;
@@ -198,7 +206,12 @@ async function prepare(
     onProgress: download => onProgress?.({ type: 'download', ...download }),
   });
   const { shape } = encoder;
+  const lesson =
+    options.distillation && (await prepareLesson(options.distillation, data, { signal, onProgress }));
   const training = trainingShape(recipe, shape, weights);
+  if (lesson) {
+    training.distillation = { temperature: lesson.temperature, teacherWeight: lesson.teacherWeight };
+  }
   const plan: Omit<Run['plan'], 'fingerprint'> = {
     recipe: { name: recipeName(options), resolved: recipe },
     encoder: {
@@ -227,8 +240,13 @@ async function prepare(
     seed,
     deterministic,
     microBatch: Math.min(options.microBatch ?? recipe.batchSize, recipe.batchSize),
-    schedule: makeSchedule(Math.ceil(data.train.length / recipe.batchSize), recipe.epochs, recipe.warmup),
+    schedule: makeSchedule(
+      Math.ceil((data.train.length + (lesson?.unlabelled.length ?? 0)) / recipe.batchSize),
+      recipe.epochs,
+      recipe.warmup,
+    ),
     classWeights: weights,
+    ...(lesson && { distillation: describeLesson(lesson) }),
     versions: { package: version, libtorch: addon.libtorchVersion, node: process.versions.node },
   };
   const modelOptions: ClassifierOptions = {
@@ -244,7 +262,7 @@ async function prepare(
     mayInitialize: [encoder.random ? '' : 'head.'],
   };
   const auto = options.batchSize === 'auto' && options.microBatch === undefined;
-  const identity = await identify(plan, encoder, auto ? 'auto' : plan.microBatch);
+  const identity = await identify(plan, encoder, auto ? 'auto' : plan.microBatch, lesson);
   return {
     plan: { fingerprint: fingerprint(identity), ...plan },
     identity,
@@ -252,24 +270,29 @@ async function prepare(
     data,
     encoder,
     options: modelOptions,
+    lesson,
   };
 }
 
 async function learn(
-  { recipe, data, encoder }: Run,
+  { recipe, data, encoder, lesson }: Run,
   plan: TrainPlan,
   model: EngineModel,
-  folder: RunFolder,
+  { folder, teacher }: Place,
   state: TrainState,
   { logEvery = DEFAULT_LOG_EVERY, checkpointEvery }: TrainOptions,
   hooks: TrainHooks,
 ): Promise<Outcome> {
   const tokenized = (split: 'train' | 'validation' | 'test') =>
     new TokenizedExamples(encoder.tokenizer, data[split], recipe.lengths);
+  const taught = ({ unlabelled }: Lesson, teacher: Float32Array) => {
+    const papers = new TokenizedExamples(encoder.tokenizer, [...data.train, ...unlabelled], recipe.lengths);
+    return new TaughtExamples(papers, teacher, data.labels.length);
+  };
   const { interrupted } = await runEpochs(
     {
       model,
-      train: tokenized('train'),
+      train: lesson && teacher ? taught(lesson, teacher) : tokenized('train'),
       validation: tokenized('validation'),
       labels: data.labels,
       epochs: recipe.epochs,
@@ -340,6 +363,10 @@ async function commit(
     training,
   };
   await commitSavedModel(staged, parts, modelCard(training));
+}
+
+function describeLesson({ teacher, temperature, teacherWeight, unlabelled, sameData }: Lesson) {
+  return { teacher: basename(teacher), temperature, teacherWeight, unlabelled: unlabelled.length, sameData };
 }
 
 /** Where a model goes if nothing is said. */

@@ -250,7 +250,9 @@ describe('saving and loading', () => {
       code: 'IO',
       message: expect.stringContaining('/no/such/file'),
     });
-    const short = create(tinyModel({ weights: [{ ...source, file: import.meta.filename }] }));
+    const short = create(
+      tinyModel({ weights: [{ ...source, file: join(import.meta.dirname, 'tiny-model.ts') }] }),
+    );
     await expect(short).rejects.toMatchObject({
       code: 'BAD_MODEL',
       message: expect.stringContaining('truncated'),

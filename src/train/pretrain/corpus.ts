@@ -1,11 +1,11 @@
 import { closeSync, openSync, readSync } from 'node:fs';
 import { type FileHandle, open, readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { readPapers } from '../../data/read.js';
+import type { ReadHooks } from '../../data/rows.js';
+import { unlabelledPapers } from '../../data/unlabelled.js';
 import { ArxivNativeError } from '../../errors.js';
 import type { PackedBatch } from '../../native.js';
 import type { Tokenizer } from '../../text/tokenizer.js';
-import { throwIfCancelled } from '../../util/cancel.js';
 import { fileError, writeFileSynced, writeWhole } from '../../util/files.js';
 
 const IDS = 'corpus-ids.bin';
@@ -28,12 +28,6 @@ interface About {
   categories: string[];
   /** An id. */
   bytes: 2 | 4;
-}
-
-export interface ReadingHooks {
-  signal?: AbortSignal | undefined;
-  /** Bytes of a source, of so many. */
-  onProgress?: ((source: string, received: number, total: number) => void) | undefined;
 }
 
 /**
@@ -81,7 +75,7 @@ export class TokenCorpus {
     sources: readonly string[],
     tokenizer: Tokenizer,
     maxLength: number,
-    hooks: ReadingHooks,
+    hooks: ReadHooks,
   ): Promise<TokenCorpus> {
     const about = await readAbout(folder, key);
     if (about !== undefined) return TokenCorpus.open(folder, about);
@@ -161,7 +155,7 @@ async function tokenize(
   sources: readonly string[],
   tokenizer: Tokenizer,
   maxLength: number,
-  hooks: ReadingHooks,
+  hooks: ReadHooks,
 ): Promise<About> {
   const bytes = tokenizer.vocabSize <= LARGEST_SHORT ? 2 : 4;
   const file = await open(join(folder, IDS), 'w');
@@ -171,7 +165,7 @@ async function tokenize(
   let tokens = 0;
   try {
     const out = new BlockWriter(file, bytes);
-    for await (const { title, abstract, categories } of papersOf(sources, hooks)) {
+    for await (const { title, abstract, categories } of unlabelledPapers(sources, hooks)) {
       const ids = tokenizer.encodeJoined(title, abstract, maxLength);
       await out.add(ids);
       tokens += ids.length;
@@ -205,22 +199,6 @@ async function tokenize(
   // Last: with it the corpus is whole.
   await writeWhole(join(folder, ABOUT), part => writeFileSynced(part, JSON.stringify(about)));
   return about;
-}
-
-/** All papers of some files, one by one. */
-export async function* papersOf(sources: readonly string[], { signal, onProgress }: ReadingHooks) {
-  for (const source of sources) {
-    const { size } = await stat(source).catch(() => ({ size: 0 }));
-    let received = 0;
-    const onBytes = (bytes: number) => {
-      received += bytes;
-      onProgress?.(source, received, size);
-    };
-    for await (const paper of readPapers(source, { labelled: false, onBytes })) {
-      throwIfCancelled(signal, `reading ${source}`);
-      yield paper;
-    }
-  }
 }
 
 /** Gathers ids into blocks. */

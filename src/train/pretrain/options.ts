@@ -106,7 +106,10 @@ export function settingsOf(options: PretrainOptions): PretrainPlan['settings'] {
  *
  * @throws BAD_OPTION for a file or name that does not exist, and sizes that are none
  */
-export function encoderSizes({ config = 'small', vocabSize }: PretrainOptions): RandomEncoder {
+export function encoderSizes({
+  config = 'small',
+  vocabSize,
+}: Pick<PretrainOptions, 'config' | 'vocabSize'>): RandomEncoder {
   const source = typeof config === 'string' ? locate(config) : 'the config';
   const written = typeof config === 'string' ? parse(source) : config;
   const { vocabSize: stated = DEFAULT_VOCABULARY, ...sizes } = written as RandomEncoder;
@@ -119,6 +122,11 @@ export function encoderSizes({ config = 'small', vocabSize }: PretrainOptions): 
     );
   }
   return encoder;
+}
+
+/** Whether a text names sizes of a new encoder, and not an encoder. */
+export function isSizes(text: string): boolean {
+  return text.endsWith('.json');
 }
 
 function locate(config: string): string {

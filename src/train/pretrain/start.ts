@@ -1,5 +1,7 @@
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { ReadHooks, ReadProgress } from '../../data/rows.js';
+import { unlabelledPapers } from '../../data/unlabelled.js';
 import { ArxivNativeError } from '../../errors.js';
 import { type EncoderFiles, openEncoder } from '../../model/encoder.js';
 import { bertConfig } from '../../model/encoder-folder.js';
@@ -10,7 +12,6 @@ import { counted } from '../../util/format.js';
 import { readJsonObject } from '../../util/json.js';
 import { bertShape } from '../plan.js';
 import type { RandomEncoder } from '../recipe.js';
-import { papersOf } from './corpus.js';
 import type { MaskingVocabulary } from './masking.js';
 import type { PretrainHooks, PretrainOptions, PretrainPlan } from './types.js';
 
@@ -66,7 +67,7 @@ async function vocabularyOf(
   const madeOf = join(folder, MADE_OF);
   if ((await readFile(madeOf, 'utf8').catch(() => undefined)) !== key) {
     const { read, learn } = Tokenizer.trainer();
-    for await (const { title, abstract } of papersOf(corpus, readingHooks('vocabulary', hooks))) {
+    for await (const { title, abstract } of unlabelledPapers(corpus, readingHooks('vocabulary', hooks))) {
       read(`${title} ${abstract}`);
     }
     const { tokenizer, config } = learn(size).toJSON();
@@ -83,12 +84,12 @@ async function vocabularyOf(
   return Tokenizer.open(folder);
 }
 
-export function readingHooks(purpose: 'vocabulary' | 'tokens', { signal, onProgress }: PretrainHooks) {
-  return {
-    signal,
-    onProgress: (source: string, received: number, total: number) =>
-      onProgress?.({ type: 'reading', source, received, total, purpose }),
-  };
+export function readingHooks(
+  purpose: 'vocabulary' | 'tokens',
+  { signal, onProgress }: PretrainHooks,
+): ReadHooks {
+  const report = (progress: ReadProgress) => onProgress?.({ type: 'reading', purpose, ...progress });
+  return { signal, onProgress: report };
 }
 
 export function requireLength(maxLength: number, { maxPositions, positionOffset }: EncoderShape): void {
