@@ -85,7 +85,12 @@ describe('Batches', () => {
     const corpus = await open('a', 64);
     const asked: number[][] = [];
     const spy = Object.create(corpus, {
-      batch: { value: (papers: number[]) => (asked.push(papers), corpus.batch(papers)) },
+      batch: {
+        value: (papers: number[]) => {
+          asked.push(papers);
+          return corpus.batch(papers);
+        },
+      },
     }) as TokenCorpus;
     const batches = new Batches({ ...options, corpus: spy, vocabulary: vocabulary() });
     expect([batches.papers, batches.heldOutPapers]).toEqual([147, 3]);
