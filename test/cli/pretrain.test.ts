@@ -123,6 +123,7 @@ describe('pretrain', () => {
 
   it.each([
     [['--encoder', straight, '--vocab-size', '10', '--steps', '1'], 'cannot be used with option'],
+    [['--corpus', at('none.jsonl'), '--steps', '1'], 'none.jsonl: there is no such file'],
     [['--steps', '1', '--encoder', straight, '--max-length', '9999'], 'positions for 1500 tokens, not 9999'],
   ])('refuses %j', async (more, message) => {
     const { exitCode, stderr } = await cli(args(at('refused'), ...more));

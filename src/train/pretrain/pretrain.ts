@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { stat } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { availableParallelism } from 'node:os';
 import { basename, join } from 'node:path';
@@ -73,6 +74,11 @@ async function pretrainIn(
   const sizes = existing === undefined ? encoderSizes(options) : undefined;
   const files: PretrainPlan['corpus']['files'] = [];
   for (const file of options.corpus) {
+    if (!(await stat(file).catch(() => undefined))?.isFile()) {
+      throw new ArxivNativeError('BAD_INPUT', `${file}: there is no such file`, {
+        remedy: 'A corpus is read twice, so it must be files.',
+      });
+    }
     files.push({ name: basename(file), sha256: await hashFile(file, hooks.signal) });
   }
   const hashes = files.map(({ sha256 }) => sha256);
