@@ -17,22 +17,15 @@
 #include <cstdlib>
 #include <sstream>
 
+#include "packed_linear.h"
+
 namespace arxiv {
 namespace {
-
-bool cpu_has_bf16() {
-#if defined(__x86_64__)
-  return __builtin_cpu_supports("avx512bf16");
-#elif defined(__aarch64__) && defined(__linux__)
-  return getauxval(AT_HWCAP2) & (1UL << 14);  // HWCAP2_BF16
-#else
-  return false;  // LibTorch has no bf16 kernels of worth for the CPU of a Mac
-#endif
-}
 
 DeviceInfo cpu() {
   std::vector<std::string> precisions{"fp32"};
   if (cpu_has_bf16()) precisions.push_back("bf16");
+  if (has_int8()) precisions.push_back("int8");
   double memory = static_cast<double>(sysconf(_SC_PHYS_PAGES)) * static_cast<double>(sysconf(_SC_PAGE_SIZE));
   return {"cpu", at::get_cpu_capability(), precisions, memory};
 }
@@ -79,6 +72,16 @@ class Driver {
 };
 
 }  // namespace
+
+bool cpu_has_bf16() {
+#if defined(__x86_64__)
+  return __builtin_cpu_supports("avx512bf16");
+#elif defined(__aarch64__) && defined(__linux__)
+  return getauxval(AT_HWCAP2) & (1UL << 14);  // HWCAP2_BF16
+#else
+  return false;  // LibTorch has no bf16 kernels of worth for the CPU of a Mac
+#endif
+}
 
 std::vector<DeviceInfo> devices() {
   std::vector<DeviceInfo> all{cpu()};

@@ -11,6 +11,8 @@ namespace arxiv {
 // emulated.
 std::vector<DeviceInfo> devices();
 
+bool cpu_has_bf16();
+
 // The LibTorch that is loaded, and the one this file was compiled against.
 std::string loaded_version();
 std::string built_version();

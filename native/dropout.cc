@@ -3,45 +3,10 @@
 #include <ATen/Parallel.h>
 #include <torch/csrc/autograd/custom_function.h>
 
-#include <cstring>
-
-// One function body, compiled for each width of vector registers and chosen when the library loads.
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && __GNUC__ >= 12
-#define VECTORIZED __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
-#else
-#define VECTORIZED
-#endif
+#include "vectorize.h"
 
 namespace arxiv {
 namespace {
-
-struct Stream {
-  uint32_t key0, key1, threshold;
-  float scale;
-};
-
-// A 32-bit finaliser in the manner of MurmurHash3, keyed at both ends.
-inline uint32_t hash(uint32_t i, uint32_t key0, uint32_t key1) {
-  uint32_t h = i * 0x9e3779b1u + key0;
-  h = (h ^ (h >> 16)) * 0x85ebca6bu;
-  h ^= key1;
-  h = (h ^ (h >> 13)) * 0xc2b2ae35u;
-  return h ^ (h >> 16);
-}
-
-inline float widen(uint16_t x) {
-  uint32_t bits = static_cast<uint32_t>(x) << 16;
-  float f;
-  std::memcpy(&f, &bits, 4);
-  return f;
-}
-
-inline uint16_t narrow(float f) {
-  uint32_t bits;
-  std::memcpy(&bits, &f, 4);
-  uint32_t rounded = bits + 0x7fffu + ((bits >> 16) & 1u);
-  return static_cast<uint16_t>((bits & 0x7fffffffu) > 0x7f800000u ? (bits >> 16) | 64u : rounded >> 16);
-}
 
 inline float load(float x) { return x; }
 inline float load(uint16_t x) { return widen(x); }
@@ -50,7 +15,7 @@ inline void store(uint16_t* out, float x) { *out = narrow(x); }
 
 template <typename T>
 inline __attribute__((always_inline)) void apply(const T* x, const T* residual, T* out, int64_t begin,
-                                                 int64_t end, Stream s) {
+                                                 int64_t end, DropoutStream s) {
   if (residual) {
     for (int64_t i = begin; i < end; i++) {
       float factor = hash(static_cast<uint32_t>(i), s.key0, s.key1) >= s.threshold ? s.scale : 0.0f;
@@ -65,25 +30,20 @@ inline __attribute__((always_inline)) void apply(const T* x, const T* residual, 
 }
 
 VECTORIZED void apply_float(const float* x, const float* residual, float* out, int64_t begin, int64_t end,
-                            Stream s) {
+                            DropoutStream s) {
   apply(x, residual, out, begin, end, s);
 }
 
 VECTORIZED void apply_bfloat16(const uint16_t* x, const uint16_t* residual, uint16_t* out, int64_t begin,
-                               int64_t end, Stream s) {
+                               int64_t end, DropoutStream s) {
   apply(x, residual, out, begin, end, s);
-}
-
-Stream stream(double p, uint64_t key) {
-  return {static_cast<uint32_t>(key), static_cast<uint32_t>(key >> 32),
-          static_cast<uint32_t>(p * 4294967296.0), static_cast<float>(1.0 / (1.0 - p))};
 }
 
 at::Tensor run(const at::Tensor& input, const std::optional<at::Tensor>& added, double p, uint64_t key) {
   at::Tensor x = input.contiguous();
   at::Tensor residual = added ? added->contiguous() : at::Tensor();
   at::Tensor out = at::empty_like(x);
-  Stream s = stream(p, key);
+  DropoutStream s = dropout_stream(p, key);
   at::parallel_for(0, x.numel(), 1 << 15, [&](int64_t begin, int64_t end) {
     if (x.scalar_type() == at::kFloat) {
       apply_float(x.const_data_ptr<float>(), residual.defined() ? residual.const_data_ptr<float>() : nullptr,

@@ -3,17 +3,22 @@
 #include <limits>
 
 #include "attention.h"
+#include "fused_attention.h"
 #include "relative_positions.h"
 
 namespace arxiv {
 
-at::Tensor Linear::operator()(const at::Tensor& x) const { return at::linear(x, weight->value, bias->value); }
+at::Tensor Linear::operator()(const at::Tensor& x, const std::string& activation) const {
+  if (packed) return (*packed)(x, activation);
+  return activate(at::linear(x, weight->value, bias->value), activation);
+}
 
 at::Tensor LayerNorm::operator()(const at::Tensor& x) const {
   return at::layer_norm(x, {x.size(-1)}, weight->value, bias->value, epsilon);
 }
 
 at::Tensor activate(const at::Tensor& x, const std::string& name) {
+  if (name == "none") return x;
   if (name == "relu") return at::relu(x);
   return at::gelu(x, name == "gelu_tanh" ? "tanh" : "none");
 }
@@ -46,6 +51,7 @@ Encoder::Encoder(const EncoderShape& shape, int64_t frozen_layers, bool freeze_e
         add({"encoder.relative_attention_bias.weight"},
             {shape.relative_attention_buckets, shape.attention_heads}, normal(shape.initializer_range));
   }
+  fused_attention_ = !relative_positions_ && has_fused_attention(hidden / shape.attention_heads);
   for (int64_t n = 0; n < shape.layers; n++) {
     trainable = n >= frozen_layers;
     std::string prefix = "encoder.layer." + std::to_string(n) + ".";
@@ -73,6 +79,17 @@ Encoder::Encoder(const EncoderShape& shape, int64_t frozen_layers, bool freeze_e
     layer.output = linear({"output.dense"}, hidden, shape.intermediate_size);
     layer.output_norm = norm("output.LayerNorm");
     layers_.push_back(layer);
+  }
+}
+
+void Encoder::pack(bool int8) {
+  for (auto& layer : layers_) {
+    for (Linear* linear :
+         {&layer.query_key_value, &layer.attention_output, &layer.intermediate, &layer.output}) {
+      at::Tensor &weight = linear->weight->value, &bias = linear->bias->value;
+      linear->packed = int8 ? pack_int8(weight, bias) : pack_bfloat16(weight, bias);
+      if (linear->packed) linear->weight->release();
+    }
   }
 }
 
@@ -104,9 +121,14 @@ std::vector<at::Tensor> Encoder::attention_masks(const Pack& pack) const {
 
 at::Tensor Encoder::self_attention(const Layer& layer, const at::Tensor& x, const Pack& pack,
                                    const std::vector<at::Tensor>& masks, Pass& pass) const {
+  at::Tensor projected = layer.query_key_value(x);
+  if (fused_attention_ && projected.is_cpu() && projected.scalar_type() == at::kBFloat16) {
+    return fused_attention(projected, {pack.starts, pack.lengths}, shape_.attention_heads,
+                           shape_.attention_dropout, pass);
+  }
   std::vector<int64_t> tokens;
   for (const auto& group : pack.groups) tokens.push_back(group.tokens);
-  std::vector<at::Tensor> chunks = layer.query_key_value(x).split_with_sizes(tokens), contexts;
+  std::vector<at::Tensor> chunks = projected.split_with_sizes(tokens), contexts;
   for (size_t g = 0; g < chunks.size(); g++) {
     const Group& group = pack.groups[g];
     int64_t rows = group.sequences * group.length;
@@ -125,7 +147,7 @@ at::Tensor Encoder::run_layer(const Layer& layer, const at::Tensor& x, const Pac
                               const std::vector<at::Tensor>& masks, Pass& pass) const {
   at::Tensor attended = layer.attention_output(self_attention(layer, x, pack, masks, pass));
   at::Tensor h = layer.attention_norm(dropout(attended, shape_.attention_output_dropout, pass, x));
-  at::Tensor wide = activate(layer.intermediate(h), shape_.activation);
+  at::Tensor wide = layer.intermediate(h, shape_.activation);
   return layer.output_norm(dropout(layer.output(wide), shape_.hidden_dropout, pass, h));
 }
 

@@ -42,7 +42,7 @@ Head::Head(const HeadShape& shape, int64_t hidden_size, Parameters& parameters) 
     abstract_norm_ = norm("norm_abstract", hidden_size);
   }
   int64_t width = hidden_size;
-  if (shape.type != "cls") {
+  if (sequences_per_paper() == 2) {
     title_scorer_ = linear("title_pool_attn", 1, hidden_size);
     abstract_scorer_ = linear("abstract_pool_attn", 1, hidden_size);
     width *= 2;
@@ -60,9 +60,18 @@ Head::Head(const HeadShape& shape, int64_t hidden_size, Parameters& parameters) 
 at::Tensor Head::operator()(const at::Tensor& hidden, const Pack& pack, Pass& pass) const {
   pass.check();
   at::Tensor h = dropout(hidden, shape_.embedding_dropout, pass);
-  at::Tensor paper = shape_.type == "cls" ? take_rows(h, at::tensor(pack.starts, at::kLong).to(h.device()))
-                                          : pooled_pair(h, pack, pass);
-  return fuse(paper, pass).to(at::kFloat);
+  return fuse(pooled(h, pack, pass), pass).to(at::kFloat);
+}
+
+at::Tensor Head::pooled(const at::Tensor& hidden, const Pack& pack, Pass& pass) const {
+  if (shape_.type == "cls") return take_rows(hidden, at::tensor(pack.starts, at::kLong).to(hidden.device()));
+  return shape_.type == "mean" ? mean(hidden, side(pack, 0, 1)) : pooled_pair(hidden, pack, pass);
+}
+
+at::Tensor Head::mean(const at::Tensor& hidden, const Side& side) const {
+  at::Tensor states = place_rows(take_rows(hidden, side.tokens), side.rows, side.sequences * side.length)
+                          .view({side.sequences, side.length, -1});
+  return (states.sum(1, false, at::kFloat) / side.keys.sum(1, true)).to(hidden.scalar_type());
 }
 
 at::Tensor Head::pooled_pair(const at::Tensor& hidden, const Pack& pack, Pass& pass) const {

@@ -14,7 +14,7 @@ class Head {
   // hidden: tokens × hidden size, in the pack's order. Returns float32 logits, papers × classes.
   at::Tensor operator()(const at::Tensor& hidden, const Pack& pack, Pass& pass) const;
 
-  int64_t sequences_per_paper() const { return shape_.type == "cls" ? 1 : 2; }
+  int64_t sequences_per_paper() const { return shape_.type == "cls" || shape_.type == "mean" ? 1 : 2; }
 
  private:
   // PyTorch's nn.MultiheadAttention: the rows of in_proj are query, key, value.
@@ -23,6 +23,9 @@ class Head {
     Linear out;
   };
 
+  // papers × what the classifier reads of each.
+  at::Tensor pooled(const at::Tensor& hidden, const Pack& pack, Pass& pass) const;
+  at::Tensor mean(const at::Tensor& hidden, const Side& side) const;
   at::Tensor pooled_pair(const at::Tensor& hidden, const Pack& pack, Pass& pass) const;
   at::Tensor cross_attend(const CrossAttention& attention, const at::Tensor& query, const Side& query_side,
                           const at::Tensor& other, const Side& other_side, Pass& pass) const;

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "devices.h"
 #include "error.h"
 #include "tensor_file.h"
 
@@ -15,7 +16,8 @@ namespace arxiv {
 namespace {
 
 at::ScalarType compute_type(const std::string& precision) {
-  if (precision == "bf16") return at::kBFloat16;
+  // int8 is the type of the products; what is between them is the next best.
+  if (precision == "bf16" || (precision == "int8" && cpu_has_bf16())) return at::kBFloat16;
   if (precision == "fp16") return at::kHalf;
   return at::kFloat;
 }
@@ -49,6 +51,11 @@ Model::Model(ModelOptions options, const Cancellation& cancellation)
     head_.emplace(options_.head, options_.encoder.hidden_size, parameters_);
   }
   parameters_.fill(options_.weights, options_.may_initialize, options_.seed);
+  bool int8 = options_.precision == "int8";
+  if (int8 || (!options_.trains && device_.is_cpu() && compute_ == at::kBFloat16)) {
+    c10::InferenceMode guard;
+    encoder_.pack(int8);
+  }
   if (options_.trains) {
     loss_ = std::make_unique<Loss>(options_.training, device_);
     optimizer_ = std::make_unique<Optimizer>(options_.training, parameters_);
@@ -202,6 +209,7 @@ std::vector<float> Model::read(const std::string& kind, const std::string& name)
   const auto& slice = parameters_.slice(name);
   at::Tensor whole;
   if (kind == "weight") {
+    parameters_.require_kept();
     whole = slice.parameter->master;
   } else {
     require_training();
@@ -215,6 +223,7 @@ std::vector<float> Model::read(const std::string& kind, const std::string& name)
 
 void Model::save(const std::string& file, const SaveOptions& options) {
   enter();
+  parameters_.require_kept();
   c10::NoGradGuard guard;
   std::vector<std::pair<std::string, at::Tensor>> tensors;
   for (const auto& slice : parameters_.slices())
@@ -238,6 +247,7 @@ void Model::save(const std::string& file, const SaveOptions& options) {
 
 void Model::load(const std::vector<TensorSource>& sources, int64_t optimizer_steps) {
   enter();
+  parameters_.require_kept();
   c10::NoGradGuard guard;
   bool optimizer = optimizer_steps >= 0;
   if (optimizer) require_training();

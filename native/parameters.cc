@@ -80,6 +80,14 @@ void Parameters::refresh() {
   if (!values.empty()) at::_foreach_copy_(values, masters);
 }
 
+void Parameters::require_kept() const {
+  for (const auto& p : parameters_) {
+    if (!p.master.defined())
+      throw Error("BAD_OPTION",
+                  "the weights of a model that only predicts in a lower precision are not kept");
+  }
+}
+
 void Parameters::release_gradients() {
   for (auto& p : parameters_) {
     if (p.value.is_same(p.master)) p.gradient.reset();

@@ -28,6 +28,8 @@ struct Parameter {
   at::Tensor gradient;  // float32, of the whole batch; undefined until a backward pass
   ParameterGroup group;
   bool trainable;
+
+  void release() { master = value = gradient = at::Tensor(); }
 };
 
 class Parameters {
@@ -62,6 +64,9 @@ class Parameters {
 
   // Moves the gradients of a backward pass from the values to the float32 gradients: adds, or starts afresh.
   void collect_gradients(bool first);
+
+  // Throws BAD_OPTION where some were released: nothing can be read, saved or replaced.
+  void require_kept() const;
 
   std::deque<Parameter>& all() { return parameters_; }
 

@@ -55,7 +55,7 @@ void validate(const EncoderShape& encoder) {
 }
 
 void validate(const HeadShape& head, const EncoderShape& encoder) {
-  one_of(head.type, "head.type", {"cross-attention", "concat", "cls"});
+  one_of(head.type, "head.type", {"cross-attention", "concat", "cls", "mean"});
   size(head.classes, "head.classes");
   for (int64_t width : head.hidden) size(width, "head.hidden");
   require(head.dropout.size() == head.hidden.size(), "head.dropout", "one value for each of head.hidden");
@@ -111,7 +111,9 @@ void validate(const ModelOptions& options) {
     validate(options.head, options.encoder);
   }
   if (options.trains) validate(options.training, options.encoder, classes);
-  one_of(options.precision, "precision", {"fp32", "bf16", "fp16"});
+  one_of(options.precision, "precision", {"fp32", "bf16", "fp16", "int8"});
+  require(options.precision != "int8" || (!options.trains && options.device == "cpu"), "precision",
+          "a type that training and this device have (int8 is for prediction on a CPU)");
   require(options.threads >= 1 && options.threads <= 1024, "threads", "a number from 1 to 1024");
 }
 

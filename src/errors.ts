@@ -8,6 +8,7 @@ export type ErrorCode =
   | 'LIBTORCH' // no fit LibTorch was found
   | 'ADDON' // the native addon is not built or does not load
   | 'UNSUPPORTED' // this platform, device or precision cannot do that
+  | 'TRANSLATOR' // a translator is not installed, or its process broke down
   | 'OUT_OF_MEMORY'
   | 'NON_FINITE' // the loss or the gradients became NaN or infinite
   | 'CANCELLED'

@@ -1,4 +1,12 @@
 export {
+  type AugmentEvent,
+  type AugmentHooks,
+  type AugmentOptions,
+  type AugmentPlan,
+  type AugmentResult,
+  augment,
+} from './augment/augment.js';
+export {
   type FetchHooks,
   type FetchProgress,
   type FetchSummary,
@@ -6,6 +14,7 @@ export {
 } from './data/arxiv/fetch.js';
 export type { CategoryCount } from './data/arxiv/newest.js';
 export type { FetchOptions } from './data/arxiv/options.js';
+export type { CopiesRecord } from './data/copies.js';
 export {
   type ImportHooks,
   type ImportOptions,
@@ -17,6 +26,15 @@ export type { PrepareOptions, PrepareRule } from './data/prepare-options.js';
 export { type PrepareFolderOptions, type PrepareResult, prepare } from './data/prepared-folder.js';
 export { ArxivNativeError, type ErrorCode } from './errors.js';
 export {
+  type AgainstFirst,
+  type Compared,
+  type ComparedModel,
+  type CompareModelsHooks,
+  type CompareModelsOptions,
+  type Comparison,
+  compareModels,
+} from './evaluate/compare-models.js';
+export {
   type DescribeEvent,
   type DescribeHooks,
   type DescribeOptions,
@@ -24,12 +42,27 @@ export {
   describe,
 } from './evaluate/describe.js';
 export {
+  type AgainstBest,
+  type Ensemble,
+  type EnsembleMember,
+  type EnsembleModelsHooks,
+  type EnsembleModelsOptions,
+  type EnsemblePart,
+  ensembleModels,
+} from './evaluate/ensemble-models.js';
+export {
   type EvaluateModelHooks,
   type EvaluateModelOptions,
   type Evaluation,
   evaluateModel,
 } from './evaluate/evaluate-model.js';
 export type { Averages, CategoryMetrics, ClassMetrics, CountMetrics, Metrics } from './evaluate/metrics.js';
+export {
+  type Report,
+  type ReportModelHooks,
+  type ReportModelOptions,
+  reportModel,
+} from './evaluate/report/report-model.js';
 export {
   type TuneModelHooks,
   type TuneModelOptions,
@@ -42,6 +75,7 @@ export {
   type ImportRecord,
   importCheckpoint,
 } from './model/import-checkpoint.js';
+export type { Scales } from './model/words.js';
 export type { Precision } from './native.js';
 export {
   type LoadOptions,

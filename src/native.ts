@@ -37,8 +37,11 @@ export interface EncoderShape {
 }
 
 export interface HeadShape {
-  /** `cross-attention` and `concat` read two sequences a paper (title, abstract); `cls` reads one. */
-  type: 'cross-attention' | 'concat' | 'cls';
+  /**
+   * `cross-attention` and `concat` read two sequences a paper (title, abstract), `cls` and `mean` one: of its first
+   * token, or of the mean over its tokens.
+   */
+  type: 'cross-attention' | 'concat' | 'cls' | 'mean';
   classes: number;
   /** Widths of the hidden layers of the classifier MLP, e.g. [512, 256, 128]. */
   hidden: number[];
@@ -88,7 +91,9 @@ export interface PretrainingShape {
   classWeight: number;
 }
 
-export type Precision = 'fp32' | 'bf16' | 'fp16';
+export type TrainingPrecision = 'fp32' | 'bf16' | 'fp16';
+/** With `int8`, on a CPU, the encoder's layers multiply 8-bit integers, and all else is bf16 or fp32. */
+export type Precision = TrainingPrecision | 'int8';
 
 export interface ModelOptions {
   encoder: EncoderShape;
@@ -112,7 +117,7 @@ export interface ModelOptions {
 
 /**
  * A ragged batch. Sequence i is ids[offsets[i] .. offsets[i+1]). With the two-sequence heads paper p is
- * sequence 2p (title) and 2p + 1 (abstract); with `cls` it is sequence p.
+ * sequence 2p (title) and 2p + 1 (abstract); with the others it is sequence p.
  */
 export interface PackedBatch {
   ids: Int32Array;

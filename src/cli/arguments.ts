@@ -1,14 +1,15 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 
+export const TRAINING_PRECISIONS = ['auto', 'fp32', 'bf16', 'fp16'] as const;
+
 /** Adds the options that say where and how the engine computes. */
-export function placementOptions(command: Command): Command {
+export function placementOptions(
+  command: Command,
+  precisions: readonly string[] = [...TRAINING_PRECISIONS, 'int8'],
+): Command {
   return command
     .option('--device <device>', 'auto, cpu, cuda, cuda:1 or mps', 'auto')
-    .addOption(
-      new Option('--precision <precision>', 'to compute in')
-        .choices(['auto', 'fp32', 'bf16', 'fp16'])
-        .default('auto'),
-    )
+    .addOption(new Option('--precision <precision>', 'to compute in').choices(precisions).default('auto'))
     .option('--threads <n>', 'CPU threads (default: all)', positiveInteger);
 }
 
@@ -41,4 +42,13 @@ export function wholeNumber(text: string): number {
   const value = number(text);
   if (!Number.isSafeInteger(value)) throw new InvalidArgumentError('It must be a whole number.');
   return value;
+}
+
+/** For commander: `class=number`, as often as it is given; a class may have a = in its name. */
+export function threshold(text: string, before: Record<string, number> = {}): Record<string, number> {
+  const at = text.lastIndexOf('=');
+  if (at < 1) throw new InvalidArgumentError('It must be a class, = and a number, as cs.AI=0.4.');
+  const label = text.slice(0, at);
+  if (Object.hasOwn(before, label)) throw new InvalidArgumentError(`${label} has a threshold already.`);
+  return Object.fromEntries([...Object.entries(before), [label, number(text.slice(at + 1))]]);
 }

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { SPLITS } from '../data/paper.js';
+import { RECORD } from '../data/prepared-folder.js';
 import type { RecipeOverrides } from '../train/recipe.js';
 import { wholeNumber } from './arguments.js';
 import { describeText } from './describe-text.js';
@@ -42,7 +43,7 @@ export function register(program: Command): void {
     .option('--recipe <recipe>', 'whose lengths cut: a recipe by name, or the path of a JSON file', 'v5.0')
     .option('--max-title <tokens>', 'longest title, whatever the recipe says', wholeNumber)
     .option('--max-abstract <tokens>', 'longest abstract', wholeNumber)
-    .option('--max-joined <tokens>', 'longest title and abstract together (cls head)', wholeNumber)
+    .option('--max-joined <tokens>', 'longest title and abstract together (heads cls and mean)', wholeNumber)
     .option(
       '--seed <n>',
       'decides the split of a bare file, and which examples are shown (default: 42)',
@@ -95,5 +96,5 @@ async function run(data: string, flags: DescribeFlags, signal: AbortSignal): Pro
 
 /** The files of a data folder. */
 function partsOf(data: string): string[] {
-  return [...SPLITS.map(part => join(data, `${part}.jsonl`)), join(data, 'dataset.json')];
+  return [...SPLITS.map(part => join(data, `${part}.jsonl`)), join(data, RECORD)];
 }

@@ -1,7 +1,7 @@
 import { type Command, Option } from 'commander';
 import type { DistillOptions } from '../train/distill/distill.js';
 import type { TrainEvent } from '../train/types.js';
-import { number, placementOptions, wholeNumber } from './arguments.js';
+import { number, placementOptions, TRAINING_PRECISIONS, wholeNumber } from './arguments.js';
 import { interruptible } from './interrupt.js';
 import { summary, TrainDisplay } from './train-display.js';
 
@@ -52,7 +52,7 @@ export function register(program: Command): void {
         'balanced',
       ]),
     );
-  placementOptions(command)
+  placementOptions(command, TRAINING_PRECISIONS)
     .option('--offline', 'use only what was downloaded before')
     .option('--save-predictions <file>', "write the test papers' predictions, one JSON line each")
     .option('--resume', 'go on where the same training was left, or begin')

@@ -1,9 +1,12 @@
 import { createRequire } from 'node:module';
 import { Command, CommanderError } from 'commander';
 import { ArxivNativeError, exitCode } from '../errors.js';
+import { register as registerAugment } from './augment.js';
+import { register as registerCompare } from './compare.js';
 import { register as registerDescribe } from './describe.js';
 import { register as registerDistill } from './distill.js';
 import { register as registerDoctor } from './doctor.js';
+import { register as registerEnsemble } from './ensemble.js';
 import { register as registerEvaluate } from './evaluate.js';
 import { register as registerFetch } from './fetch.js';
 import { register as registerImport } from './import.js';
@@ -11,6 +14,8 @@ import { register as registerImportCheckpoint } from './import-checkpoint.js';
 import { register as registerPredict } from './predict.js';
 import { register as registerPrepare } from './prepare.js';
 import { register as registerPretrain } from './pretrain.js';
+import { register as registerRecipes } from './recipes.js';
+import { register as registerReport } from './report.js';
 import { fromCommander, reportError } from './report-error.js';
 import { register as registerSetup } from './setup.js';
 import { register as registerTrain } from './train.js';
@@ -24,9 +29,12 @@ Examples:
   $ arxiv-native fetch --categories cs.AI,cs.CL --output papers.jsonl
   $ arxiv-native prepare papers.jsonl --out data              an honest data set, split
   $ arxiv-native describe data                                what is in it
+  $ arxiv-native augment data --category cs.AI --samples 450  copies of a weak class, by translation
   $ arxiv-native train --data data --out my-model             train a classifier
   $ arxiv-native pretrain --corpus papers.jsonl --hours 6     an encoder of your own, to train from
   $ arxiv-native evaluate my-model                            how good it is, and how sure that is
+  $ arxiv-native compare my-model other-model                 which is better, on the same papers
+  $ arxiv-native report my-model                              the same and more as a page, my-model.html
   $ arxiv-native predict --model my-model --title "…" --abstract "…"
   $ arxiv-native predict --model my-model --input papers.jsonl --output categories.jsonl
   $ arxiv-native doctor                                       say what was found where
@@ -69,12 +77,17 @@ function buildProgram(): Command {
     registerImport,
     registerPrepare,
     registerDescribe,
+    registerAugment,
+    registerRecipes,
     registerPretrain,
     registerTrain,
     registerDistill,
     registerImportCheckpoint,
     registerEvaluate,
+    registerCompare,
+    registerEnsemble,
     registerTune,
+    registerReport,
     registerPredict,
     registerDoctor,
     registerSetup,

@@ -1,7 +1,7 @@
 import { type Command, Option } from 'commander';
 import { ArxivNativeError } from '../errors.js';
 import type { LoadOptions, Prediction, Predictor } from '../serve/predictor.js';
-import { placementOptions, positiveInteger } from './arguments.js';
+import { placementOptions, positiveInteger, threshold } from './arguments.js';
 import { interruptible } from './interrupt.js';
 import { skipWarning } from './skip-warning.js';
 
@@ -19,6 +19,7 @@ interface PredictFlags {
   topK?: number;
   onError?: 'skip' | 'fail';
   batchSize?: number;
+  threshold?: Record<string, number>;
   device: string;
   precision: NonNullable<LoadOptions['precision']>;
   threads?: number;
@@ -31,9 +32,14 @@ const EXAMPLES = `
 Examples:
   $ arxiv-native predict --model my-model --title "Attention is all you need" --abstract "The dominant …"
   $ arxiv-native predict --model my-model --input papers.jsonl --output categories.jsonl
+  $ arxiv-native predict --model my-model --input papers.jsonl --threshold cs.AI=0.4 --threshold cs.LG=0.5
   $ zcat papers.jsonl.gz | arxiv-native predict --model my-model --input - --on-error skip | head
 
-A file's papers come out one JSON line each: {"id", "category", "probabilities"}.`;
+A file's papers come out one JSON line each: {"id", "category", "probabilities"}. With one threshold a paper is of that
+class where the class's probability reaches it, and else of its most probable class. With several it is of the most
+probable of the classes that reach theirs, and where none does of the most probable of all. Thresholds of the model
+itself (\`arxiv-native tune\` fits them) then count no more; the temperature does. Without --threshold the model's own
+rule holds.`;
 
 export function register(program: Command): void {
   const command = program
@@ -62,6 +68,11 @@ export function register(program: Command): void {
       ]),
     )
     .option(
+      '--threshold <class=p>',
+      "choose this class where its probability reaches p (repeatable, in place of the model's own)",
+      threshold,
+    )
+    .option(
       '--batch-size <papers>',
       'most papers in the engine at once (default: 64 or less)',
       positiveInteger,
@@ -77,8 +88,9 @@ async function predict(flags: PredictFlags, signal: AbortSignal): Promise<void> 
   const { checkOutput } = await import('../util/output.js');
   const { input, output, force = false } = flags;
   if (output !== undefined) await checkOutput(output, { force, inputs: input === undefined ? [] : [input] });
-  const { device, precision, threads, batchSize } = flags;
-  const predictor = await Predictor.load(folder, { device, precision, threads, batchSize });
+  const { device, precision, threads, batchSize, threshold: thresholds } = flags;
+  const options = { device, precision, threads, batchSize, thresholds };
+  const predictor = await Predictor.load(folder, options);
   try {
     if (flags.input === undefined) await predictPaper(predictor, flags, signal);
     else await predictFile(predictor, flags.input, flags, signal);
@@ -156,14 +168,14 @@ function checkFlags(flags: PredictFlags): string {
 }
 
 /** The answer for a person: a bar for each category, the most probable first. */
-function bars({ probabilities }: Prediction, topK?: number): string {
+function bars({ category, probabilities }: Prediction, topK?: number): string {
   const rows = Object.entries(probabilities).sort(([, a], [, b]) => b - a);
   const width = Math.max(...rows.map(([label]) => label.length));
-  return rows
-    .slice(0, topK)
-    .map(([label, p]) => {
-      const bar = '█'.repeat(Math.round(p * BAR_WIDTH)).padEnd(BAR_WIDTH, '░');
-      return `${label.padEnd(width)}  ${bar}  ${(p * 100).toFixed(1).padStart(5)} %`;
-    })
-    .join('\n');
+  const lines = rows.slice(0, topK).map(([label, p]) => {
+    const bar = '█'.repeat(Math.round(p * BAR_WIDTH)).padEnd(BAR_WIDTH, '░');
+    return `${label.padEnd(width)}  ${bar}  ${(p * 100).toFixed(1).padStart(5)} %`;
+  });
+  // What no bar shows.
+  if (rows[0]![0] !== category) lines.push(`by its threshold: ${category}`);
+  return lines.join('\n');
 }

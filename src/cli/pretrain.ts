@@ -8,7 +8,7 @@ import type {
 } from '../train/pretrain/types.js';
 import { counted, grouped, percent, printable } from '../util/format.js';
 import { formatDuration, Progress, Stages } from '../util/progress.js';
-import { number, placementOptions, wholeNumber } from './arguments.js';
+import { number, placementOptions, TRAINING_PRECISIONS, wholeNumber } from './arguments.js';
 import { interruptible } from './interrupt.js';
 
 type PretrainFlags = Omit<PretrainOptions, 'learningRate'> & { lr?: number; json?: boolean };
@@ -68,7 +68,7 @@ export function register(program: Command): void {
       ]),
     )
     .option('--seed <n>', 'decides weights, order, masks and the papers held out (default: 42)', wholeNumber);
-  placementOptions(command)
+  placementOptions(command, TRAINING_PRECISIONS)
     .option('--resume', 'go on where the same run was left, or begin')
     .option('--checkpoint-every <steps>', '(default: one every five minutes)', wholeNumber)
     .option('--evaluate-every <steps>', 'look at the papers held out (default: 500)', wholeNumber)

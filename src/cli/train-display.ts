@@ -1,9 +1,11 @@
 import { describeLeaks } from '../data/leaks.js';
 import type { Metrics } from '../evaluate/metrics.js';
+import { scalesText } from '../model/words.js';
 import type { SeedsResult, Spread } from '../train/seeds.js';
 import type { TrainEvent, TrainingRecord, TrainPlan, TrainResult } from '../train/types.js';
 import { counted, percent } from '../util/format.js';
 import { formatDuration, Progress } from '../util/progress.js';
+import { augmentPlanText } from './augment-text.js';
 import { table } from './table.js';
 
 /** Shows a training on standard error as it goes. */
@@ -25,11 +27,21 @@ export class TrainDisplay {
       case 'teaching':
         this.showTransfer('asking the teacher', { received: event.done, total: event.total }, 'papers');
         break;
+      case 'augment':
+        this.stop();
+        this.note(augmentPlanText(event.plan));
+        break;
+      case 'translating':
+        this.showTranslation(event);
+        break;
       case 'plan':
         this.stop();
         this.note(describePlan(event.plan));
         this.plan = event.plan;
         this.begin(0);
+        break;
+      case 'words':
+        this.progress?.update(this.step, `words: ${event.stage} ${event.done}`);
         break;
       case 'resume':
         this.note(`going on after step ${event.step}, in epoch ${event.epoch}`);
@@ -76,6 +88,17 @@ export class TrainDisplay {
     this.progress = undefined;
   }
 
+  private showTranslation(event: Extract<TrainEvent, { type: 'translating' }>): void {
+    const { from, to, words, ofWords, papers, ofPapers } = event;
+    const title = `${from} to ${to}`;
+    if (title !== this.transfer) {
+      this.stop();
+      this.transfer = title;
+      this.progress = new Progress(title, { unit: 'words', total: ofWords, done: words });
+    }
+    this.progress?.update(words, `${papers}/${ofPapers} papers`);
+  }
+
   private showTransfer(
     title: string,
     { received, total }: { received: number; total: number },
@@ -92,7 +115,7 @@ export class TrainDisplay {
 
 /** What stands on standard output when a training is over. */
 export function summary({ folder, training, unfinished }: TrainResult): string {
-  const { test, validation, bestEpoch, history, interrupted, encoder } = training;
+  const { test, validation, bestEpoch, history, interrupted, encoder, words } = training;
   const figures = test ?? validation;
   return [
     ...(figures === undefined
@@ -101,6 +124,11 @@ export function summary({ folder, training, unfinished }: TrainResult): string {
     bestEpoch === 0
       ? 'No epoch was completed: these are the weights of the last step.'
       : `Best of ${counted(history.length, 'epoch')}: ${bestEpoch}, validation accuracy ${percent(validation!.accuracy)}.`,
+    ...(words === undefined
+      ? []
+      : [
+          `That is the encoder, alone ${percent(history[bestEpoch - 1]!.validationAccuracy)}, and words, alone ${percent(words.validationAccuracy)}: ${scalesText(words.scales)}.`,
+        ]),
     ...(interrupted ? ['Training was interrupted before its end.'] : []),
     ...(test === undefined && !interrupted ? ['The test was interrupted: its papers give no figures.'] : []),
     ...(encoder.random
@@ -180,10 +208,12 @@ function describePlan(plan: TrainPlan): string {
       ['papers', ...[train, validation, test].map(total)],
     ]),
     `${data.source}: ${counted(duplicates, 'duplicate')} left out${withdrawn > 0 ? `, ${withdrawn} withdrawn` : ''}${empty > 0 ? `, ${empty} without title or abstract` : ''}`,
+    ...describeCopies(plan),
     ...(leaks.contradictingRows + leaks.crossingPapers > 0 ? [describeLeaks(leaks)] : []),
     `recipe ${recipe.name}, encoder ${encoder.id}${encoder.revision === undefined ? '' : `@${encoder.revision}`}, ${frozenLayers} of ${counted(encoder.layers, 'layer')} frozen`,
     `${(parameters.total / 1e6).toFixed(1)} M parameters, ${(parameters.trainable / 1e6).toFixed(1)} M of them trained; at most ${counted(recipe.resolved.epochs, 'epoch')}, ${counted(schedule.steps, 'step')}`,
     ...(plan.distillation ? [describeTeacher(plan.distillation)] : []),
+    ...(recipe.resolved.words === 'none' ? [] : ['TF-IDF of words beside the encoder']),
     `${device}, ${precision}, ${counted(threads, 'thread')}, seed ${plan.seed}`,
   ].join('\n');
 }
@@ -194,6 +224,21 @@ function describeTeacher(lesson: NonNullable<TrainPlan['distillation']>): string
     `taught by ${teacher}: weight ${teacherWeight}, temperature ${temperature}, ${counted(unlabelled, 'paper')} without labels beside`,
     ...(sameData ? [] : ['warning: the teacher learned from other data and may have seen these test papers']),
   ].join('\n');
+}
+
+/** Which copies train beside the papers, or why none do although the recipe asks for some. */
+function describeCopies({ recipe, data }: TrainPlan): string[] {
+  const { copies, labels } = data;
+  const { augment } = recipe.resolved;
+  if (copies !== undefined) {
+    const classes = labels.flatMap((label, k) =>
+      copies.papers[k]! > 0 ? `${copies.papers[k]} of ${label}` : [],
+    );
+    return [`synthetic copies that train beside them: ${classes.join(', ')}`];
+  }
+  if (augment === 'none') return [];
+  const why = labels.includes(augment.category) ? '' : `: there is no class ${augment.category}`;
+  return [`no synthetic copies train beside them${why}`];
 }
 
 function describeEpoch({ record, epochs }: Extract<TrainEvent, { type: 'epoch' }>): string {

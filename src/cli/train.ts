@@ -1,6 +1,6 @@
 import { type Command, Option } from 'commander';
 import type { TrainEvent, TrainOptions } from '../train/types.js';
-import { number, placementOptions, wholeNumber } from './arguments.js';
+import { number, placementOptions, TRAINING_PRECISIONS, wholeNumber } from './arguments.js';
 import { interruptible } from './interrupt.js';
 import { seedsSummary, summary, TrainDisplay } from './train-display.js';
 
@@ -23,7 +23,9 @@ file is prepared as by \`arxiv-native prepare\` without options; prepare it ther
 Until a training is complete it lives in OUT.training: after a crash, a kill or Ctrl-C the same command with --resume
 goes on from its last checkpoint, on a CPU bit for bit. Ctrl-C stops after the running step, writes a checkpoint and
 saves the best model so far; a second Ctrl-C ends at once. When memory does not suffice for a step, it and all that
-follow go through in halves.`;
+follow go through in halves.
+v5.0 and v5.1 train on back-translated copies of cs.AI papers too: those that \`arxiv-native augment\` put beside the
+splits, or else 450 that are made first (English to Spanish and back, by the translator and the download that it names).`;
 
 export function register(program: Command): void {
   const command = program
@@ -49,7 +51,7 @@ export function register(program: Command): void {
     .option('--lr <rate>', 'highest learning rate of the encoder', number)
     .option('--max-title <tokens>', 'longest title', wholeNumber)
     .option('--max-abstract <tokens>', 'longest abstract', wholeNumber)
-    .option('--max-joined <tokens>', 'longest title and abstract together (cls head)', wholeNumber)
+    .option('--max-joined <tokens>', 'longest title and abstract together (heads cls and mean)', wholeNumber)
     .option('--seed <n>', 'decides splits, initial weights, order and dropout (default: 42)', wholeNumber)
     .option('--split-seed <n>', 'decides the splits of data that has none (default: as --seed)', wholeNumber)
     .option(
@@ -62,8 +64,18 @@ export function register(program: Command): void {
         'none',
         'balanced',
       ]),
+    )
+    .addOption(
+      new Option('--words <how>', 'what stands beside the encoder, whatever the recipe says').choices([
+        'none',
+        'tfidf',
+      ]),
     );
-  placementOptions(command)
+  placementOptions(command, TRAINING_PRECISIONS)
+    .option(
+      '--no-augment',
+      'make no back-translated copies, as the recipe may ask for, and leave out those that are there',
+    )
     .option('--deterministic', 'the same weights from the same seed on CUDA too, more slowly')
     .option('--offline', 'use only what was downloaded before')
     .option('--save-predictions <file>', "write the test papers' predictions, one JSON line each")

@@ -1,10 +1,10 @@
 import { type Command, Option } from 'commander';
+import { ruleSentence } from '../evaluate/evaluation-words.js';
 import type { Metrics } from '../evaluate/metrics.js';
 import type { ThresholdPoint } from '../evaluate/thresholds.js';
 import type { TuneModelOptions, Tuning } from '../evaluate/tune-model.js';
 import { percent, printable } from '../util/format.js';
 import { placementOptions } from './arguments.js';
-import { ruleText } from './evaluate-text.js';
 import { interruptible } from './interrupt.js';
 import { indent, table, WIDTH, wrap } from './table.js';
 
@@ -70,8 +70,8 @@ async function run(model: string, { json = false, ...flags }: TuneFlags, signal:
 function tuningText({ model, before, after, figures, curve, written }: Tuning): string {
   return `${[
     printable(model),
-    indent(wrap(`Before: ${ruleText(before)}`, WIDTH - 2)),
-    indent(wrap(`After: ${ruleText(after)}`, WIDTH - 2)),
+    indent(wrap(`Before: ${ruleSentence(before)}`, WIDTH - 2)),
+    indent(wrap(`After: ${ruleSentence(after)}`, WIDTH - 2)),
     ...(curve ? ['', 'What the threshold trades, on the validation papers', indent(curveTable(curve))] : []),
     ...(['validation', 'test'] as const).flatMap(part => [
       '',

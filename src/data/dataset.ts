@@ -2,6 +2,7 @@ import { existsSync, statSync } from 'node:fs';
 import { ArxivNativeError } from '../errors.js';
 import { throwIfCancelled } from '../util/cancel.js';
 import { type Arrangement, arrange, refuseCrossing } from './arrange.js';
+import { type CopiesRecord, readCopies } from './copies.js';
 import type { Leaks } from './leaks.js';
 import { baseId, hasOwnId, type Paper, SPLITS, type Split } from './paper.js';
 import { type DatasetCounts, fingerprintsOf, prepareDataset } from './prepare.js';
@@ -14,6 +15,15 @@ import type { ReadHooks, Row } from './rows.js';
 export interface Example {
   paper: Paper;
   label: number;
+}
+
+/** Synthetic copies of training papers, which lie beside the splits and are no part of them. */
+export interface Copies {
+  examples: Example[];
+  /** SHA-256 of their file. */
+  fingerprint: string;
+  /** How they were made; absent for a file that somebody else wrote. */
+  record?: CopiesRecord | undefined;
 }
 
 /** Labelled papers in three parts. */
@@ -31,8 +41,10 @@ export interface Dataset {
   seed?: number | undefined;
   counts: DatasetCounts;
   leaks: Leaks;
-  /** SHA-256 over all that is known of every paper, in order: equal for equal data only. */
+  /** SHA-256 over all that is known of every paper, in order: equal for equal data only. Copies do not count. */
   fingerprint: string;
+  /** Absent where they were not asked for or are not there, as for a file. */
+  copies?: Copies | undefined;
 }
 
 export interface LoadDatasetOptions {
@@ -40,19 +52,21 @@ export interface LoadDatasetOptions {
   seed: number;
   /** The field that holds the label, of a file or folder that was not prepared. */
   labelColumn?: string | undefined;
+  /** Read the copies that lie beside the splits. */
+  copies?: boolean | undefined;
 }
 
 /**
  * Reads a labelled data set. A file is prepared as {@link prepareDataset} does without options. A folder that
  * `prepare` wrote must be as it was written; one that somebody made, of train.jsonl, validation.jsonl and test.jsonl,
- * is taken as it stands, but for duplicates within a part.
+ * is taken as it stands, but for duplicates within a part. Of copies that `augment` put beside the splits it takes note only where they are asked for.
  * @throws BAD_INPUT, also for fewer than two classes, too few papers of a class, a paper (or a copy of it) on two
- *   sides of a split that is not by rows, and a class of validation or test that training lacks; BAD_OPTION; IO;
- *   CANCELLED
+ *   sides of a split that is not by rows, a class of validation or test that training lacks, and copies of papers that
+ *   are not trained on; BAD_OPTION; IO; CANCELLED
  */
 export async function loadDataset(
   path: string,
-  { seed, labelColumn }: LoadDatasetOptions,
+  { seed, labelColumn, copies = false }: LoadDatasetOptions,
   hooks: ReadHooks = {},
 ): Promise<Dataset> {
   const isFolder = existsSync(path) && statSync(path).isDirectory();
@@ -72,7 +86,10 @@ export async function loadDataset(
   }
   const record = await openPrepared(path, hooks.signal);
   const rows = await readParts(path, record === undefined ? labelColumn : undefined, hooks);
-  if (record === undefined) return takeAsItStands(path, rows, seed);
+  if (record === undefined) {
+    const dataset = takeAsItStands(path, rows, seed);
+    return copies ? withCopies(dataset, hooks.signal) : dataset;
+  }
   if (labelColumn !== undefined) {
     throw new ArxivNativeError('BAD_OPTION', `${path} was prepared: its labels are chosen`, {
       remedy: 'Give --label-column to prepare, or leave it out.',
@@ -81,7 +98,19 @@ export async function loadDataset(
   if (record.rule.split !== 'rows') refuseCrossing(rows);
   const parts: Record<Split, Paper[]> = { train: [], validation: [], test: [] };
   for (const { paper } of rows) parts[paper.split!].push(paper);
-  return toDataset(path, { ...record, parts, fingerprint: record.fingerprints.all });
+  const dataset = toDataset(path, { ...record, parts, fingerprint: record.fingerprints.all });
+  return copies ? withCopies(dataset, hooks.signal) : dataset;
+}
+
+async function withCopies(dataset: Dataset, signal: AbortSignal | undefined): Promise<Dataset> {
+  const { source, labels } = dataset;
+  const papersOf = (part: Split) => dataset[part].map(({ paper }) => paper);
+  const parts = { train: papersOf('train'), validation: papersOf('validation'), test: papersOf('test') };
+  const copies = await readCopies(source, { parts, labels }, signal);
+  if (copies === undefined) return dataset;
+  const { papers, ...rest } = copies;
+  const examples = papers.map(paper => ({ paper, label: labels.indexOf(paper.label) }));
+  return { ...dataset, copies: { examples, ...rest } };
 }
 
 function takeAsItStands(path: string, rows: readonly Row[], seed: number): Dataset {

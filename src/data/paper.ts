@@ -27,6 +27,8 @@ export interface Paper {
   queries?: string[];
   /** Id of the paper that this one is a synthetic copy of: it is for training only, on its parent's side. */
   parent?: string;
+  /** Of a back-translated copy: what made it. */
+  translator?: string;
   split?: Split;
   /** Where it stood: the line's number in its file, from 1 (of a CSV record, its first line). */
   line: number;
@@ -158,7 +160,7 @@ export function paperFromFields(
   };
   const version = Number(fields.version || /(?<=\d)v(\d+)$/.exec(paper.id)?.[1]);
   if (Number.isSafeInteger(version) && version > 0) paper.version = version;
-  for (const name of ['published', 'updated', 'doi', 'parent'] as const) {
+  for (const name of ['published', 'updated', 'doi', 'parent', 'translator'] as const) {
     const value = plainText(fields[name]);
     if (value !== '') paper[name] = value;
   }
@@ -206,7 +208,7 @@ export function hasOwnId({ id, line }: Paper): boolean {
 /** A paper as the object that is written for it, one JSON line: what {@link paperFromFields} reads. */
 export function paperRecord(paper: Paper): Record<string, unknown> {
   const { version, title, abstract, categories, label, published, updated, doi, comment } = paper;
-  const { stated, queries, parent, split } = paper;
+  const { stated, queries, parent, translator, split } = paper;
   return {
     // One that was made of a line's number would be taken for the file's own in another place.
     id: hasOwnId(paper) ? baseId(paper.id) : undefined,
@@ -222,6 +224,7 @@ export function paperRecord(paper: Paper): Record<string, unknown> {
     stated,
     queries,
     parent,
+    translator,
     split,
   };
 }

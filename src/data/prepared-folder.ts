@@ -7,6 +7,7 @@ import { hashFile, StagedFolder, writeFileSynced } from '../util/files.js';
 import { readJsonObject } from '../util/json.js';
 import { checkOptions } from '../util/options.js';
 import { writeLines } from '../util/output.js';
+import { COPIES, COPIES_RECORD } from './copies.js';
 import { SPLITS, type Split } from './paper.js';
 import {
   checkSources,
@@ -20,7 +21,8 @@ import { PREPARE_TYPES, type PrepareOptions } from './prepare-options.js';
 import type { ReadHooks } from './rows.js';
 import { locate } from './zip.js';
 
-const RECORD = 'dataset.json';
+/** What was done, beside the parts. */
+export const RECORD = 'dataset.json';
 const FORMAT_VERSION = 1;
 
 export interface PrepareFolderOptions extends PrepareOptions {
@@ -61,7 +63,7 @@ export async function prepare(options: PrepareFolderOptions, hooks: ReadHooks = 
   const staged = await StagedFolder.create(out, {
     replace: force,
     isOurs: isPrepared,
-    holds: [RECORD, ...SPLITS.map(part => basename(partFile(out, part)))],
+    holds: [RECORD, ...SPLITS.map(part => basename(partFile(out, part))), COPIES, COPIES_RECORD],
     what: 'a data set that was prepared here',
     name: 'data',
   });

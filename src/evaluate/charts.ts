@@ -18,7 +18,7 @@ const WIDTH = 342;
  * has those after the comma.
  */
 const INK = 'var(--ink, #1f2328)';
-const FAINT = 'var(--faint, #59636e)';
+export const FAINT = 'var(--faint, #59636e)';
 const RULE = 'var(--rule, #d1d9e0)';
 /** Of classes, in their order; after the last they begin again. */
 export const COLORS = [

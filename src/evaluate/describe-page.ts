@@ -1,5 +1,5 @@
 import { basename } from 'node:path';
-import { type Chart, COLORS, legendOf, renderChart } from './charts.js';
+import { type Chart, COLORS, legendOf } from './charts.js';
 import type { Description } from './describe.js';
 import {
   type Block,
@@ -11,7 +11,8 @@ import {
   provenance,
 } from './describe-sections.js';
 import type { Distribution } from './distribution.js';
-import { figureHtml, type Html, html, page, tableHtml } from './page.js';
+import { type Html, html, page, shorten, tableHtml } from './page.js';
+import { figuresHtml, largest, type TitledChart } from './titled-charts.js';
 
 /** Beyond these a chart shows the largest classes only. */
 const MOST_BARS = 24;
@@ -25,7 +26,7 @@ export async function describePage(description: Description): Promise<string> {
   const sections = await Promise.all(
     describedSections(description).map(async section => ({
       title: section.title,
-      body: html`${await charts(section, description)}${section.blocks.map(blockHtml)}`,
+      body: html`${await figuresHtml(chartsOf(section.name, description))}${section.blocks.map(blockHtml)}`,
     })),
   );
   const [by, fingerprint] = provenance(description);
@@ -49,7 +50,7 @@ function blockHtml(block: Block): Html {
     papers.map(
       ({ id, title, abstract, categories }) => html`<article>
 <h4>${title || 'no title'}</h4>
-<p>${shorten(abstract)}</p>
+<p>${shorten(abstract, ABSTRACT_SHOWN)}</p>
 <p class="note">${[id, ...categories].join(' · ')}</p>
 </article>
 `,
@@ -57,28 +58,8 @@ function blockHtml(block: Block): Html {
   ])}`;
 }
 
-function shorten(text: string): string {
-  if (text.length <= ABSTRACT_SHOWN) return text;
-  return `${text.slice(0, ABSTRACT_SHOWN).replace(/\s*\S*$/, '')} …`;
-}
-
-async function charts({ name }: DescribedSection, description: Description): Promise<Html> {
-  const drawn = await Promise.all(
-    chartsOf(name, description).map(async ({ title, chart, note }) =>
-      figureHtml(title, await renderChart(chart), note),
-    ),
-  );
-  return drawn.length === 0 ? html`` : html`<div class="charts">${drawn}</div>\n`;
-}
-
 /** An axis of papers. */
 const COUNTS = { format: ',d', tickMinStep: 1, tickCount: 4 };
-
-interface TitledChart {
-  title: string;
-  chart: Chart;
-  note?: string;
-}
 
 function chartsOf(name: DescribedSection['name'], description: Description): TitledChart[] {
   switch (name) {
@@ -96,7 +77,7 @@ function chartsOf(name: DescribedSection['name'], description: Description): Tit
 }
 
 function classBars(description: Description): TitledChart {
-  const shown = largest(description, MOST_BARS);
+  const shown = largest(classTotals(description), MOST_BARS);
   const totals = classTotals(description);
   const values = shown.map(k => ({ label: description.labels[k], papers: totals[k] }));
   return {
@@ -231,7 +212,10 @@ function overlapMap({ labels, overlap: { matrix } }: Description): TitledChart {
 
 function monthBars(description: Description): TitledChart {
   const { labels, dates } = description;
-  const shown = largest(description, labels.length > MOST_COLORS ? MOST_COLORS - 1 : MOST_COLORS);
+  const shown = largest(
+    classTotals(description),
+    labels.length > MOST_COLORS ? MOST_COLORS - 1 : MOST_COLORS,
+  );
   const names = new Map(shown.map(k => [k, labels[k]!]));
   const order = [...names.values(), ...(shown.length < labels.length ? ['others'] : [])];
   const values = dates.months.flatMap(({ month, papers }) =>
@@ -273,15 +257,6 @@ function monthBars(description: Description): TitledChart {
 
 function classTotals({ labels, counts }: Description): number[] {
   return labels.map((_, k) => counts.train[k]! + counts.validation[k]! + counts.test[k]!);
-}
-
-/** The indices of the largest classes, in the order of the labels. */
-function largest(description: Description, count: number): number[] {
-  const totals = classTotals(description);
-  return [...totals.keys()]
-    .sort((a, b) => totals[b]! - totals[a]! || a - b)
-    .slice(0, count)
-    .sort((a, b) => a - b);
 }
 
 function shownOf(shown: readonly number[], { labels }: Description): { note?: string } {

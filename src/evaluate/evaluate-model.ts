@@ -1,27 +1,25 @@
-import { readdirSync } from 'node:fs';
-import { join } from 'node:path';
 import { SPLITS, type Split } from '../data/paper.js';
-import { partFile } from '../data/prepared-folder.js';
 import type { ReadProgress } from '../data/rows.js';
 import { ArxivNativeError } from '../errors.js';
 import type { Decision } from '../model/decision.js';
-import { loadSavedModel, type PlacementOptions } from '../model/load.js';
+import { type LoadedModel, loadSavedModel, type PlacementOptions } from '../model/load.js';
 import type { SavedModel } from '../model/saved-model.js';
+import type { Scales } from '../model/words.js';
 import type { Precision } from '../native.js';
 import { throwIfCancelled } from '../util/cancel.js';
 import { checkChoice, checkOptions } from '../util/options.js';
 import { checkOutput } from '../util/output.js';
 import { type BaselineProgress, scoreBaseline, trainBaseline } from './baseline/baseline.js';
-import { bootstrapDifference, bootstrapMetrics, type MetricIntervals } from './bootstrap.js';
+import { type Answers, bootstrapDifference, type MetricIntervals } from './bootstrap.js';
 import { decide } from './decide.js';
 import { type Exam, type LeftOut, openExam } from './exam.js';
+import { type Figures, figuresOf, targetsOf } from './figures.js';
 import { type McNemar, mcnemar } from './mcnemar.js';
-import { argMaxRows, evaluate, type Metrics, probabilitiesOf } from './metrics.js';
+import { argMaxRows } from './metrics.js';
 import { type Objectives, objectives } from './objectives.js';
-import { type SeenPapers, type TrainingFacts, trainingFacts } from './own-data.js';
+import { inputsOf, type SeenPapers, type TrainingFacts, trainingFacts } from './own-data.js';
 import { writePredictions } from './predictions.js';
-import { logitsOf } from './score.js';
-import { TokenizedExamples } from './tokenized-examples.js';
+import { answersOfModel } from './probabilities-of-model.js';
 
 export interface EvaluateModelOptions extends PlacementOptions {
   /** The folder that train wrote. */
@@ -52,12 +50,6 @@ export type EvaluateModelEvent =
   | { type: 'predicting'; done: number; total: number }
   | ({ type: 'baseline' } & BaselineProgress);
 
-/** Figures, and how they vary over sets of papers like these. */
-export interface Figures {
-  metrics: Metrics;
-  intervals: MetricIntervals;
-}
-
 export interface BaselineComparison extends Figures {
   /** Each figure of the model minus that of the baseline. */
   difference: MetricIntervals;
@@ -83,6 +75,8 @@ export interface Evaluation extends Figures {
   seed: number;
   /** By which `metrics` come about. */
   decision: Decision;
+  /** Of encoder and words in the model's logits; absent for an encoder alone. */
+  scales?: Scales;
   /** What the most probable class alone would give; absent where that is the rule. */
   argmax?: Figures;
   /** As training recorded them; see {@link TrainingFacts.accuracies}. */
@@ -107,66 +101,69 @@ export async function evaluateModel(
   hooks: EvaluateModelHooks = {},
 ): Promise<Evaluation> {
   checkEvaluateOptions(options);
-  const { output, force = false, seed = DEFAULT_SEED } = options;
-  const { saved, model, device, precision } = await loadSavedModel(options.model, options);
+  const { output, force = false } = options;
+  const loaded = await loadSavedModel(options.model, options);
+  const { saved } = loaded;
   try {
-    if (output !== undefined) await checkOutput(output, { force, inputs: inputsOf(saved, options) });
+    if (output !== undefined) await checkOutput(output, { force, inputs: inputsOf(saved, options.data) });
     const exam = await openExam(saved, options, {
       signal: hooks.signal,
       onProgress: progress => hooks.onProgress?.({ type: 'reading', ...progress }),
     });
-    const { examples } = exam;
-    const papers = new TokenizedExamples(saved.tokenizer, examples, saved.lengths);
-    const logits = await logitsOf(model, papers, saved.labels.length, {
-      signal: hooks.signal,
-      onProgress: done => hooks.onProgress?.({ type: 'predicting', done, total: examples.length }),
-    });
-    const probabilities = probabilitiesOf(logits, saved.labels.length, saved.thresholds.temperature);
-    const predicted = decide(probabilities, saved.labels, saved.thresholds);
-    const evaluation = {
-      ...(await judge(saved, exam, { probabilities, predicted }, options, hooks)),
-      device,
-      precision,
-      seed,
-    };
+    const { evaluation, ...answers } = await judgeExam(loaded, exam, options, hooks);
     if (output !== undefined) {
-      const predictions = { examples, labels: saved.labels, probabilities, predicted };
+      const predictions = { examples: exam.examples, labels: saved.labels, ...answers };
       await writePredictions(output, predictions, { force, signal: hooks.signal });
     }
     return evaluation;
   } finally {
-    model.dispose();
+    loaded.model.dispose();
   }
 }
 
-/** The files that are read: none may be written over. */
-function inputsOf(saved: SavedModel, { data }: EvaluateModelOptions): string[] {
-  const sources = [data, trainingFacts(saved)?.data.source].filter(source => source !== undefined);
-  const model = readdirSync(saved.folder).map(name => join(saved.folder, name));
-  return [...model, ...sources.flatMap(source => [source, ...SPLITS.map(part => partFile(source, part))])];
-}
-
-interface Answers {
-  probabilities: Float64Array | Float32Array;
-  predicted?: Int32Array;
+/**
+ * What a loaded model says of an exam's papers, and what that is worth.
+ *
+ * @throws ArxivNativeError as {@link evaluateModel}
+ */
+export async function judgeExam(
+  loaded: LoadedModel,
+  exam: Exam,
+  options: Pick<EvaluateModelOptions, 'baseline' | 'seed'>,
+  hooks: EvaluateModelHooks,
+): Promise<{
+  evaluation: Evaluation;
+  /** papers × classes, row-major, by the model's temperature. */
+  probabilities: Float64Array;
+  /** By the model's rule. */
+  predicted: Int32Array;
+}> {
+  const { saved, device, precision } = loaded;
+  const { seed = DEFAULT_SEED } = options;
+  const said = await answersOfModel(loaded, exam.examples, {
+    signal: hooks.signal,
+    onProgress: done => hooks.onProgress?.({ type: 'predicting', done, total: exam.examples.length }),
+  });
+  const probabilities = said.probabilities();
+  const predicted = decide(probabilities, saved.labels, saved.thresholds);
+  const judged = await judge(saved, exam, { probabilities, predicted }, options, hooks);
+  return { evaluation: { ...judged, device, precision, seed }, probabilities, predicted };
 }
 
 async function judge(
   saved: SavedModel,
   exam: Exam,
   answers: Answers & { predicted: Int32Array },
-  { baseline: wanted = true, seed = DEFAULT_SEED }: EvaluateModelOptions,
+  { baseline: wanted = true, seed = DEFAULT_SEED }: Pick<EvaluateModelOptions, 'baseline' | 'seed'>,
   hooks: EvaluateModelHooks,
 ): Promise<Omit<Evaluation, 'device' | 'precision' | 'seed'>> {
-  const { folder: model, labels, thresholds: decision } = saved;
+  const { folder: model, labels, words, thresholds: decision } = saved;
   const { examples, source, split, leftOut, seen } = exam;
   const baseline = wanted ? await judgeBaseline(saved, exam, answers, seed, hooks) : {};
   throwIfCancelled(hooks.signal, 'evaluating');
   const figures = figuresOf(examples, labels, answers, seed);
-  const { accuracies = {} } = trainingFacts(saved) ?? {};
-  const { train, validation } = accuracies;
-  const known = train !== undefined && validation !== undefined ? { train, validation } : undefined;
-  const met = objectives(figures.metrics, known);
+  const { accuracies = {}, encoder } = trainingFacts(saved) ?? {};
+  const met = objectives(figures.metrics, encoder);
   return {
     model,
     labels,
@@ -178,6 +175,7 @@ async function judge(
       ...(seen && { seen }),
     },
     decision,
+    ...(words && { scales: words.scales }),
     ...figures,
     ...(decision.method !== 'argmax' && {
       argmax: figuresOf(examples, labels, { probabilities: answers.probabilities }, seed),
@@ -208,24 +206,6 @@ async function judgeBaseline(
       mcnemar: mcnemar(answers.predicted, argMaxRows(probabilities, labels.length), targets),
     },
   };
-}
-
-function figuresOf(
-  examples: Exam['examples'],
-  labels: readonly string[],
-  { probabilities, predicted }: Answers,
-  seed: number,
-): Figures {
-  const targets = targetsOf(examples);
-  const categories = examples.map(({ paper }) => paper.categories);
-  return {
-    metrics: evaluate(probabilities, targets, labels, { predicted, categories }),
-    intervals: bootstrapMetrics({ probabilities, predicted }, targets, labels, { seed }),
-  };
-}
-
-function targetsOf(examples: Exam['examples']): number[] {
-  return examples.map(({ label }) => label);
 }
 
 function checkEvaluateOptions(options: EvaluateModelOptions): void {

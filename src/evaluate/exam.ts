@@ -30,6 +30,8 @@ export interface Exam {
   leftOut: LeftOut;
   /** Of these papers; absent where the model's own data cannot be had. */
   seen?: SeenPapers;
+  /** Papers that thresholds may be chosen by: of the same data, or of the model's own; absent where there are none. */
+  validation?: readonly Example[];
   /** What the model was trained on, or why that is not to be had. */
   own: { dataset: Dataset } | { missing: string };
 }
@@ -74,14 +76,25 @@ function partOf(saved: SavedModel, dataset: Dataset, split: Split = 'test', own:
   const papers = dataset[split].map(({ paper }) => paper);
   const { examples, otherLabels } = labelled(saved, papers, dataset.source);
   const leftOut = { otherLabels, duplicates: 0, withdrawn: 0, empty: 0, synthetic: 0 };
-  return { source: dataset.source, split, examples, leftOut, ...withOwn(examples, own) };
+  const validation = known(
+    saved,
+    dataset.validation.map(({ paper }) => paper),
+  );
+  return {
+    source: dataset.source,
+    split,
+    examples,
+    leftOut,
+    ...withOwn(examples, own),
+    ...(validation.length > 0 && { validation }),
+  };
 }
 
 async function readWhole(
   saved: SavedModel,
   source: string,
   hooks: ReadHooks,
-): Promise<Omit<Exam, 'own' | 'seen'>> {
+): Promise<Omit<Exam, 'own' | 'seen' | 'validation'>> {
   const labelColumn = trainingFacts(saved)?.data.rule?.labelColumn;
   const { rows, lost, withdrawn, empty } = await readRows([source], labelColumn, hooks);
   const { papers, children, byId, byTitle } = mergeDuplicates(findChildren(rows, lost));
@@ -98,13 +111,18 @@ async function readWhole(
   };
 }
 
-function labelled({ labels }: SavedModel, papers: readonly Example['paper'][], source: string) {
+/** The papers whose labels are the model's, by its classes. */
+function known({ labels }: SavedModel, papers: readonly Example['paper'][]): Example[] {
   const index = new Map(labels.map((label, k) => [label, k]));
-  const examples: Example[] = [];
-  for (const paper of papers) {
+  return papers.flatMap(paper => {
     const label = index.get(paper.label);
-    if (label !== undefined) examples.push({ paper, label });
-  }
+    return label === undefined ? [] : [{ paper, label }];
+  });
+}
+
+function labelled(saved: SavedModel, papers: readonly Example['paper'][], source: string) {
+  const { labels } = saved;
+  const examples = known(saved, papers);
   if (examples.length > 0) return { examples, otherLabels: papers.length - examples.length };
   const names = labels.slice(0, 8).map(printable).join(', ');
   throw new ArxivNativeError(
@@ -114,8 +132,11 @@ function labelled({ labels }: SavedModel, papers: readonly Example['paper'][], s
   );
 }
 
-function withOwn(examples: readonly Example[], own: Dataset | string): Pick<Exam, 'own' | 'seen'> {
+function withOwn(
+  examples: readonly Example[],
+  own: Dataset | string,
+): Pick<Exam, 'own' | 'seen' | 'validation'> {
   if (typeof own === 'string') return { own: { missing: own } };
   const papers = examples.map(({ paper }) => paper);
-  return { own: { dataset: own }, seen: countSeen(papers, own) };
+  return { own: { dataset: own }, seen: countSeen(papers, own), validation: own.validation };
 }

@@ -29,15 +29,26 @@ export interface Objectives {
  */
 export function objectives(
   { accuracy, perClass }: Pick<CountMetrics, 'accuracy' | 'perClass'>,
-  accuracies?: { train: number; validation: number },
+  accuracies: { train?: number; validation?: number } = {},
 ): Objectives | undefined {
   const recall = perClass.find(({ label }) => label === CATEGORY)?.recall;
   if (recall === undefined) return undefined;
-  const gap = accuracies && accuracies.train - accuracies.validation;
+  const gap = trainingGap(accuracies);
   return {
     accuracy: { value: accuracy, met: accuracy >= ACCURACY },
     aiRecall: { value: recall, met: recall > RECALL },
     ...(gap !== undefined && { gap: { value: gap, met: gap < GAP } }),
     gapTotal: 100 * (Math.abs(accuracy - ACCURACY) + Math.max(0, RECALL - recall)),
   };
+}
+
+/** Accuracy on the training papers minus that on the validation papers; undefined where either is not known. */
+export function trainingGap({
+  train,
+  validation,
+}: {
+  train?: number;
+  validation?: number;
+}): number | undefined {
+  return train === undefined || validation === undefined ? undefined : train - validation;
 }

@@ -1,6 +1,9 @@
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { type Dataset, loadDataset } from '../data/dataset.js';
-import { baseId, hasOwnId, type Paper, titleKey } from '../data/paper.js';
+import { baseId, hasOwnId, type Paper, SPLITS, titleKey } from '../data/paper.js';
 import type { PrepareRule } from '../data/prepare-options.js';
+import { partFile, RECORD } from '../data/prepared-folder.js';
 import type { ReadHooks } from '../data/rows.js';
 import { ArxivNativeError } from '../errors.js';
 import type { SavedModel } from '../model/saved-model.js';
@@ -17,23 +20,33 @@ interface RecordedData {
 export interface TrainingFacts {
   data: RecordedData;
   seed: number;
-  /** Shares of the papers that the kept weights classify rightly; those of training with dropout, over its epoch. */
+  /**
+   * Shares of the papers that the model classifies rightly; those of training by its encoder alone, with dropout, over
+   * the epoch of the kept weights.
+   */
   accuracies: { train?: number; validation?: number; test?: number };
+  /** Both by the encoder alone. */
+  encoder?: { train: number; validation: number };
 }
 
 const REMEDY = 'Name labelled papers by --data: a prepared folder, or a file.';
 
+const OTHER_FILE =
+  'Make a folder of it with `arxiv-native prepare`; `evaluate` and `compare` take all papers of a file where --split is left out.';
+
 /** What is known of how a model was trained; undefined where it was not trained here. */
 export function trainingFacts({ training }: SavedModel): TrainingFacts | undefined {
-  const { data, seed, history, bestEpoch, validation, test } = training as Record<string, unknown> & {
+  const { data, seed, history, bestEpoch, validation, test } = (training ?? {}) as Record<string, unknown> & {
     data?: Partial<RecordedData>;
-    history?: { trainAccuracy?: number }[];
+    history?: { trainAccuracy?: number; validationAccuracy?: number }[];
     validation?: { accuracy?: number };
     test?: { accuracy?: number };
   };
   if (typeof data?.source !== 'string' || typeof data.fingerprint !== 'string') return undefined;
+  const kept = Array.isArray(history) ? history[Number(bestEpoch) - 1] : undefined;
+  const [train, alone] = [kept?.trainAccuracy, kept?.validationAccuracy];
   const accuracies = {
-    train: Array.isArray(history) ? history[Number(bestEpoch) - 1]?.trainAccuracy : undefined,
+    train,
     validation: validation?.accuracy,
     test: test?.accuracy,
   };
@@ -43,6 +56,7 @@ export function trainingFacts({ training }: SavedModel): TrainingFacts | undefin
     accuracies: Object.fromEntries(
       Object.entries(accuracies).filter(([, value]) => typeof value === 'number'),
     ),
+    ...(typeof train === 'number' && typeof alone === 'number' && { encoder: { train, validation: alone } }),
   };
 }
 
@@ -75,7 +89,7 @@ export async function loadOwnData(saved: SavedModel, hooks: ReadHooks, path?: st
   throw new ArxivNativeError(
     'BAD_INPUT',
     `${source} is not the data that ${saved.folder} was trained on: its fingerprint is ${dataset.fingerprint.slice(0, 16)}, not ${data.fingerprint.slice(0, 16)}`,
-    { remedy: path === undefined ? REMEDY : 'Leave --split out to take all papers of a file as an exam.' },
+    { remedy: path === undefined ? REMEDY : OTHER_FILE },
   );
 }
 
@@ -90,6 +104,18 @@ export async function loadAsTrained(saved: SavedModel, source: string, hooks: Re
     if (isPrepared && labelColumn !== undefined) return loadDataset(source, options, hooks);
     throw error;
   });
+}
+
+/**
+ * The files that judging a model reads: none may be written over.
+ *
+ * @param data what it is judged by, if not its own data
+ */
+export function inputsOf(saved: SavedModel, data: string | undefined): string[] {
+  const sources = [data, trainingFacts(saved)?.data.source].filter(source => source !== undefined);
+  const model = readdirSync(saved.folder).map(name => join(saved.folder, name));
+  const files = (source: string) => [...SPLITS.map(part => partFile(source, part)), join(source, RECORD)];
+  return [...model, ...sources.flatMap(source => [source, ...files(source)])];
 }
 
 /** How many of some papers a model has met before, by id or title. */

@@ -28,12 +28,41 @@ export function tableHtml([head = [], ...rows]: readonly (readonly Content[])[])
 `;
 }
 
-/** A chart of renderChart under its title, with what has to be said about it below. */
-export function figureHtml(title: string, svg: string, note = ''): Html {
+/** What is written about a chart. */
+export interface ChartWords {
+  /** What has to be said about it, below. */
+  note?: string;
+  /** What it shows, for who cannot see it; its title if absent. */
+  alt?: string;
+  /** The same figures, to be opened. */
+  table?: readonly (readonly Content[])[];
+}
+
+/** A chart of renderChart under its title. */
+export function figureHtml(
+  title: string,
+  svg: string,
+  { note = '', alt = title, table }: ChartWords = {},
+): Html {
   return html`<figure><h3>${title}</h3>
-${new Html(svg)}
-${note === '' ? '' : html`<figcaption>${note}</figcaption>`}</figure>
+<div role="img" aria-label="${alt}">${new Html(svg)}</div>
+${note === '' ? '' : html`<figcaption>${note}</figcaption>`}${
+  table ? detailsHtml('As a table', tableHtml(table)) : ''
+}</figure>
 `;
+}
+
+/** What is shown only once it is opened. */
+export function detailsHtml(summary: string, body: Html): Html {
+  return html`<details><summary>${summary}</summary>
+${body}</details>
+`;
+}
+
+/** A text cut between words, with a sign that it was. */
+export function shorten(text: string, length: number): string {
+  if (text.length <= length) return text;
+  return `${text.slice(0, length).replace(/\s*\S*$/, '')} …`;
 }
 
 export interface Section {
@@ -77,7 +106,7 @@ const STYLE = `
   --c1: #2f6fb7; --c2: #d9772b; --c3: #3a8f5c; --c4: #8d5fb0;
   --c5: #b8860b; --c6: #c2486b; --c7: #2a9ba6; --c8: #7a7f87;
 }
-@media (prefers-color-scheme: dark) {
+@media screen and (prefers-color-scheme: dark) {
   :root {
     --paper: #12161c; --ink: #e6e9ed; --faint: #98a2ae; --rule: #2d343d;
     --c1: #6ea8e5; --c2: #eb9a5b; --c3: #6cc08b; --c4: #b993da;
@@ -118,7 +147,20 @@ article p { margin-bottom: 4px; }
 @media (max-width: 480px) {
   table { font-size: 13px; }
   th, td { padding-left: 12px; }
+  tbody th { white-space: normal; }
   thead th { font-size: 12px; }
 }
 code { font: 13px ui-monospace, Menlo, Consolas, monospace; }
+details { margin: 0 0 12px; }
+figure details { margin: 6px 0 0; }
+summary { color: var(--faint); font-size: 13px; cursor: pointer; }
+details[open] > summary { margin-bottom: 8px; }
+@media print {
+  body { font-size: 12px; }
+  main { max-width: none; padding: 0; }
+  h2, h3, h4 { break-after: avoid; }
+  figure, tr, dd { break-inside: avoid; }
+  .table { overflow-x: visible; }
+  summary { display: none; }
+}
 `;

@@ -1,6 +1,6 @@
 import { isOutOfMemory } from '../errors.js';
-import type { EngineModel } from '../native.js';
 import { cancelFlag } from '../util/cancel.js';
+import { ask, type BlendedModel } from './blend.js';
 import { checkFinite, evaluate, type Metrics, probabilitiesOf } from './metrics.js';
 import type { TokenizedExamples } from './tokenized-examples.js';
 
@@ -24,23 +24,31 @@ export interface Score {
  * @throws ArxivNativeError CANCELLED soon after the signal comes, NON_FINITE, and what else the engine throws
  */
 export async function score(
-  model: EngineModel,
+  model: BlendedModel,
   papers: TokenizedExamples,
   labels: readonly string[],
   hooks: ScoreHooks,
 ): Promise<Score> {
-  const probabilities = probabilitiesOf(await logitsOf(model, papers, labels.length, hooks), labels.length);
-  const targets = papers.examples.map(example => example.label);
+  return scoreLogits(await logitsOf(model, papers, labels.length, hooks), papers.targets, labels);
+}
+
+/** Compares what was said of papers with their labels, one class index a paper. */
+export function scoreLogits(
+  logits: Float32Array,
+  targets: ArrayLike<number>,
+  labels: readonly string[],
+): Score {
+  const probabilities = probabilitiesOf(logits, labels.length);
   return { metrics: evaluate(probabilities, targets, labels), probabilities };
 }
 
 /**
- * What a model says of every paper: papers × classes, row-major.
+ * What a model says of every paper, as {@link ask} gives it: papers × classes, row-major.
  *
  * @throws ArxivNativeError as {@link score} does
  */
 export async function logitsOf(
-  model: EngineModel,
+  model: BlendedModel,
   papers: TokenizedExamples,
   classes: number,
   { signal, onProgress }: ScoreHooks,
@@ -54,7 +62,7 @@ export async function logitsOf(
 }
 
 async function allLogits(
-  model: EngineModel,
+  model: BlendedModel,
   papers: TokenizedExamples,
   classes: number,
   cancel: Uint8Array,
@@ -65,7 +73,8 @@ async function allLogits(
   let batch = papers.range(0, atOnce);
   for (let start = 0; start < papers.length; ) {
     const count = batch.labels.length;
-    const running = model.predict(batch, cancel);
+    const texts = papers.examples.slice(start, start + count).map(({ paper }) => paper);
+    const running = ask(model, batch, texts, cancel);
     // Tokenized while the engine works. Should that throw, the engine's failure must not count as unhandled.
     running.catch(() => {});
     const next = papers.range(start + count, start + count + atOnce);

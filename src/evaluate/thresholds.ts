@@ -1,4 +1,6 @@
+import { ArxivNativeError } from '../errors.js';
 import type { DecisionRule } from '../model/decision.js';
+import { didYouMean } from '../util/options.js';
 import { argMaxRows, checkShapes, f1Score, ratio } from './metrics.js';
 
 /** What thresholds are to raise on the papers they are fitted on. */
@@ -77,6 +79,14 @@ export function fitThresholds(
     method: 'thresholds',
     thresholds: Object.fromEntries(labels.map((label, k) => [label, thresholds[k]!])),
   };
+}
+
+/** @throws BAD_OPTION for a class that the model lacks, naming the nearest */
+export function checkClass(label: string | undefined, labels: readonly string[]): void {
+  if (label === undefined || labels.includes(label)) return;
+  throw new ArxivNativeError('BAD_OPTION', `the model has no class ${JSON.stringify(label)}`, {
+    remedy: didYouMean(label, labels),
+  });
 }
 
 /** The papers that thresholds are fitted on. */

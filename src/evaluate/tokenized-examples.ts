@@ -25,6 +25,11 @@ export class TokenizedExamples {
     return this.examples.length;
   }
 
+  /** One class index a paper. */
+  get targets(): number[] {
+    return this.examples.map(({ label }) => label);
+  }
+
   /** The papers of these indices, in this order. */
   batch(indices: ArrayLike<number>): LabelledBatch {
     const order = Array.from(indices);

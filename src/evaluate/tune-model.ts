@@ -5,14 +5,19 @@ import type { Decision, DecisionRule } from '../model/decision.js';
 import { type LoadedModel, loadSavedModel, type PlacementOptions } from '../model/load.js';
 import { saveDecision } from '../model/saved-model.js';
 import { throwIfCancelled } from '../util/cancel.js';
-import { checkChoice, checkOptions, didYouMean } from '../util/options.js';
+import { checkChoice, checkOptions } from '../util/options.js';
 import { decide } from './decide.js';
-import { evaluate, type Metrics, probabilitiesOf } from './metrics.js';
+import { evaluate, type Metrics } from './metrics.js';
 import { loadAsTrained, loadOwnData } from './own-data.js';
-import { logitsOf } from './score.js';
+import { answersOfModel, type ModelAnswers } from './probabilities-of-model.js';
 import { fitTemperature } from './temperature.js';
-import { fitThreshold, fitThresholds, type ThresholdObjective, type ThresholdPoint } from './thresholds.js';
-import { TokenizedExamples } from './tokenized-examples.js';
+import {
+  checkClass,
+  fitThreshold,
+  fitThresholds,
+  type ThresholdObjective,
+  type ThresholdPoint,
+} from './thresholds.js';
 
 export const OBJECTIVES = ['accuracy', 'macroF1'] as const;
 
@@ -106,34 +111,32 @@ export async function tuneModel(options: TuneModelOptions, hooks: TuneModelHooks
   }
 }
 
-interface Answers {
+interface Answers extends ModelAnswers {
   examples: readonly Example[];
   targets: number[];
-  logits: Float32Array;
 }
 
 async function answersOf(
-  { saved, model }: LoadedModel,
+  loaded: LoadedModel,
   examples: readonly Example[],
   split: TunedPart,
   { signal, onProgress }: TuneModelHooks,
 ): Promise<Answers> {
-  const papers = new TokenizedExamples(saved.tokenizer, examples, saved.lengths);
-  const logits = await logitsOf(model, papers, saved.labels.length, {
+  const answers = await answersOfModel(loaded, examples, {
     signal,
     onProgress: done => onProgress?.({ type: 'predicting', split, done, total: examples.length }),
   });
-  return { examples, targets: examples.map(({ label }) => label), logits };
+  return { ...answers, examples, targets: examples.map(({ label }) => label) };
 }
 
 /** Thresholds are of the probabilities that the temperature gives. */
 function fitDecision(
-  { logits, targets }: Answers,
+  { logits, probabilities: probabilitiesAt, targets }: Answers,
   labels: readonly string[],
   { class: label, all = false, objective = 'accuracy' }: TuneModelOptions,
 ): { after: Decision; curve?: ThresholdPoint[] } {
   const temperature = fitTemperature(logits, targets, labels.length);
-  const probabilities = probabilitiesOf(logits, labels.length, temperature);
+  const probabilities = probabilitiesAt(temperature);
   const withTemperature = (rule: DecisionRule) => ({ ...rule, temperature });
   if (all) return { after: withTemperature(fitThresholds(probabilities, targets, labels, { objective })) };
   if (label === undefined) return { after: withTemperature({ method: 'argmax' }) };
@@ -142,22 +145,15 @@ function fitDecision(
 }
 
 function judge(
-  { examples, targets, logits }: Answers,
+  { examples, targets, probabilities: probabilitiesAt }: Answers,
   labels: readonly string[],
   decision: Decision,
 ): Metrics {
-  const probabilities = probabilitiesOf(logits, labels.length, decision.temperature);
+  const probabilities = probabilitiesAt(decision.temperature ?? 1);
   const categories = examples.map(({ paper }) => paper.categories);
   return evaluate(probabilities, targets, labels, {
     predicted: decide(probabilities, labels, decision),
     categories,
-  });
-}
-
-function checkClass(label: string | undefined, labels: readonly string[]): void {
-  if (label === undefined || labels.includes(label)) return;
-  throw new ArxivNativeError('BAD_OPTION', `the model has no class ${JSON.stringify(label)}`, {
-    remedy: didYouMean(label, labels),
   });
 }
 

@@ -1,5 +1,5 @@
 import { ArxivNativeError } from '../errors.js';
-import { show } from '../util/options.js';
+import { didYouMean, show } from '../util/options.js';
 
 /**
  * How a category is chosen from a paper's probabilities. `thresholds` has numbers from 0 to 1 for some or all labels:
@@ -53,6 +53,42 @@ export function checkDecision(value: unknown, labels: readonly string[], file: s
     throw refuse(`must have a number from 0 to 1 as threshold of ${show(label)}, not ${show(threshold)}`);
   }
   return value as Decision;
+}
+
+/**
+ * A model's rule with these thresholds in place of its own; without any, the most probable class. The temperature stays.
+ *
+ * @param thresholds between 0 and 1, by label
+ * @param caller the function that they were passed to
+ * @throws ArxivNativeError BAD_OPTION that names the label, and for an unknown one the nearest
+ */
+export function withThresholds(
+  { temperature }: Decision,
+  thresholds: unknown,
+  labels: readonly string[],
+  caller: string,
+): Decision {
+  if (thresholds === null || typeof thresholds !== 'object' || Array.isArray(thresholds)) {
+    throw new ArxivNativeError(
+      'BAD_OPTION',
+      `${caller}: "thresholds" must be an object of numbers by class, not ${show(thresholds)}`,
+    );
+  }
+  for (const [label, threshold] of Object.entries(thresholds)) {
+    if (!labels.includes(label)) {
+      throw new ArxivNativeError('BAD_OPTION', `${caller}: the model has no class ${show(label)}`, {
+        remedy: didYouMean(label, labels),
+      });
+    }
+    if (isNumber(threshold) && threshold > 0 && threshold < 1) continue;
+    throw new ArxivNativeError(
+      'BAD_OPTION',
+      `${caller}: the threshold of ${show(label)} must be a number between 0 and 1, not ${show(threshold)}`,
+      { remedy: 'Neither 0 nor 1 is one: every paper reaches the one, and hardly any the other.' },
+    );
+  }
+  const rule: DecisionRule = { method: 'thresholds', thresholds: { ...thresholds } };
+  return { ...rule, ...(temperature !== undefined && { temperature }) };
 }
 
 function isNumber(value: unknown): value is number {

@@ -3,7 +3,14 @@ import type { Lengths } from '../text/pack.js';
 import { counted } from '../util/format.js';
 
 /** No model is larger: what a config.json may claim, which is believed before any weights are read. */
-export const LARGEST = { layers: 1000, width: 65_536, positions: 1_000_000, vocabulary: 10_000_000 };
+export const LARGEST = {
+  layers: 1000,
+  width: 65_536,
+  positions: 1_000_000,
+  vocabulary: 10_000_000,
+  words: 2 ** 26,
+  pairs: 2 ** 28,
+};
 
 /** Why parts of a model do not go together. */
 export interface Misfit {
@@ -25,9 +32,14 @@ export function misfitOfHead(
     return { about: 'dropout', what };
   }
   const keys = Object.keys(lengths).sort().join(' and ') || 'nothing';
-  const expected = type === 'cls' ? 'joined' : 'abstract and title';
+  const expected = readsPairs(type) ? 'abstract and title' : 'joined';
   if (keys === expected) return undefined;
   return { about: 'lengths', what: `"lengths" has ${keys}, but the ${type} head needs ${expected}` };
+}
+
+/** Whether a head reads title and abstract as two sequences; the others read them as one. */
+export function readsPairs(type: HeadShape['type']): boolean {
+  return type === 'cross-attention' || type === 'concat';
 }
 
 /** What in a head and its lengths an encoder cannot serve; undefined if nothing. */

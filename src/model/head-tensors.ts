@@ -1,4 +1,5 @@
 import type { HeadShape } from '../native.js';
+import { readsPairs } from './fit.js';
 
 /**
  * The head's tensors by the engine's names, with their shapes. In `fusion` a layer is Linear, LayerNorm, activation
@@ -23,11 +24,11 @@ export function headTensors(head: HeadShape, width: number): Map<string, number[
     layerNorm('norm_title', width);
     layerNorm('norm_abstract', width);
   }
-  if (head.type !== 'cls') {
+  if (readsPairs(head.type)) {
     linear('title_pool_attn', 1, width);
     linear('abstract_pool_attn', 1, width);
   }
-  let inputs = head.type === 'cls' ? width : 2 * width;
+  let inputs = readsPairs(head.type) ? 2 * width : width;
   head.hidden.forEach((outputs, layer) => {
     linear(`fusion.${4 * layer}`, outputs, inputs);
     layerNorm(`fusion.${4 * layer + 1}`, outputs);

@@ -52,23 +52,59 @@ interface FetchedEncoder {
  * connection, IO for a full disk, CANCELLED
  */
 export async function fetchEncoder(id: string, options: HubOptions = {}): Promise<FetchedEncoder> {
-  const { revision = 'main' } = options;
-  if (!/^\w[\w.-]*(\/\w[\w.-]*)*$/.test(revision) || revision.includes('..')) {
-    throw new ArxivNativeError(
-      'BAD_OPTION',
-      `revision ${JSON.stringify(revision)} is no branch, tag or commit`,
-    );
-  }
-  const settings = hubSettings();
-  const model = new HubModel(id, revision, options, {
-    ...settings,
-    offline: settings.offline || options.offline === true,
-  });
+  const model = HubModel.of(id, 'encoder', options);
   await model.fetchRequired('config.json');
   const tokenizer = await model.fetchOneOf(TOKENIZER_FILES, 'tokenizer');
   if (tokenizer === 'vocab.json') await model.fetchRequired('merges.txt');
   await model.fetch('tokenizer_config.json');
   return { folder: model.folder(), revision: model.commit!, fetchWeights: () => fetchWeights(model) };
+}
+
+/** Of a model in the Hub's cache, or on the way into it. */
+export interface HubFiles {
+  /** The commit that every file is from. */
+  revision: string;
+  /** Bytes that are yet to be fetched. */
+  missing: number;
+  /** Fetches them. @returns the folder */
+  fetch(): Promise<string>;
+}
+
+/**
+ * Looks up files of a model of any kind on the Hub, which are then fetched as an encoder's are.
+ *
+ * @param what it is called in messages, as in `translator`
+ * @param required of each list the first that the model has
+ * @param optional fetched where the model has them
+ * @throws as {@link fetchEncoder}
+ */
+export async function findHubFiles(
+  id: string,
+  what: string,
+  { required, optional }: { required: readonly (readonly string[])[]; optional: readonly string[] },
+  options: HubOptions = {},
+): Promise<HubFiles> {
+  const model = HubModel.of(id, what, options);
+  const names: string[] = [];
+  let missing = 0;
+  const find = async (name: string): Promise<boolean> => {
+    const bytes = await model.missing(name);
+    if (bytes === undefined) return false;
+    names.push(name);
+    missing += bytes;
+    return true;
+  };
+  for (const choices of required) {
+    let isFound = false;
+    for (const name of choices) if (!isFound) isFound = await find(name);
+    if (!isFound) throw model.lacks(`no ${choices.join(', no ')}`);
+  }
+  for (const name of optional) await find(name);
+  const fetch = async () => {
+    for (const name of names) await model.fetchRequired(name);
+    return model.folder();
+  };
+  return { revision: model.commit!, missing, fetch };
 }
 
 async function fetchWeights(model: HubModel): Promise<void> {
@@ -96,14 +132,29 @@ class HubModel {
   /** Why it never did. What the cache holds is then taken as it is. */
   private unreachable: ArxivNativeError | undefined;
 
-  constructor(
+  private constructor(
     private readonly id: string,
+    /** What it is, in messages. */
+    private readonly what: string,
     private readonly revision: string,
     private readonly options: HubOptions,
     private readonly settings: HubSettings,
   ) {
     this.cache = new CachedModel(settings.cacheFolder, id);
     if (isCommit(revision)) this.commit = revision;
+  }
+
+  static of(id: string, what: string, options: HubOptions): HubModel {
+    const { revision = 'main' } = options;
+    if (!/^\w[\w.-]*(\/\w[\w.-]*)*$/.test(revision) || revision.includes('..')) {
+      throw new ArxivNativeError(
+        'BAD_OPTION',
+        `revision ${JSON.stringify(revision)} is no branch, tag or commit`,
+      );
+    }
+    const settings = hubSettings();
+    const offline = settings.offline || options.offline === true;
+    return new HubModel(id, what, revision, options, { ...settings, offline });
   }
 
   folder(): string {
@@ -121,30 +172,46 @@ class HubModel {
 
   /** Makes sure of one file. @returns whether the model has it */
   async fetch(name: string): Promise<boolean> {
+    const found = await this.find(name);
+    if (typeof found === 'object') await this.store(name, found);
+    return found !== 'absent';
+  }
+
+  /** @returns bytes of a file that are yet to be fetched; undefined where the model lacks it */
+  async missing(name: string): Promise<number | undefined> {
+    const found = await this.find(name);
+    if (found === 'absent') return undefined;
+    // The first answer of the Hub says which commit to look for.
+    if (found === 'cached' || (await this.cache.has(this.commit!, name))) return 0;
+    return found.size;
+  }
+
+  private async find(name: string): Promise<FileInfo | 'cached' | 'absent'> {
     const offline = this.settings.offline || this.unreachable !== undefined;
     if (offline) this.commit ??= await this.cachedCommit();
     if (this.commit !== undefined) {
       const known = await this.cache.has(this.commit, name);
-      if (known !== undefined) return known;
-      if (offline) return false;
+      if (known !== undefined) return known ? 'cached' : 'absent';
+      if (offline) return 'absent';
     }
     const info = await this.ask(name);
-    if (info === 'unreachable') return this.fetch(name);
+    if (info === 'unreachable') return this.find(name);
     this.reached = true;
     if (info === 'absent') {
       if (this.commit === undefined) throw this.lacks(`no ${name}`);
       await this.cache.recordAbsent(this.commit, name);
-      return false;
+      return info;
     }
-    await this.store(name, info);
-    return true;
-  }
-
-  private async store(name: string, { commit = this.commit, etag, size, sha256 }: FileInfo): Promise<void> {
+    const { commit = this.commit } = info;
     if (commit === undefined || !isCommit(commit)) {
       throw this.unusable(`it does not say which commit ${name} belongs to (X-Repo-Commit)`);
     }
     this.commit ??= commit;
+    return info;
+  }
+
+  private async store(name: string, { etag, size, sha256 }: FileInfo): Promise<void> {
+    const commit = this.commit!;
     const { onProgress, signal, retryDelayMs } = this.options;
     const blob = this.cache.blob(etag);
     await download(this.url(name, commit), blob, {
@@ -166,7 +233,7 @@ class HubModel {
     if (commit !== undefined) return commit;
     throw new ArxivNativeError(
       'NETWORK',
-      `encoder ${this.id} (${this.revision}) is not in the cache, and this is offline`,
+      `${this.what} ${this.id} (${this.revision}) is not in the cache, and this is offline`,
       {
         remedy: `Run once without --offline and HF_HUB_OFFLINE, or copy the model into ${this.settings.cacheFolder}.`,
       },
@@ -240,7 +307,7 @@ class HubModel {
     const { endpoint, token } = this.settings;
     const code = error.headers.get('x-error-code') ?? '';
     const failure = (kind: 'BAD_MODEL' | 'NETWORK', message: string, remedy: string): ArxivNativeError =>
-      new ArxivNativeError(kind, `encoder ${this.id}${message}`, { remedy, cause: error });
+      new ArxivNativeError(kind, `${this.what} ${this.id}${message}`, { remedy, cause: error });
     if (code === 'RevisionNotFound') {
       const remedy = `Choose a branch, tag or commit that ${endpoint}/${this.id} has.`;
       throw failure('BAD_MODEL', ` has no revision ${this.revision}`, remedy);
@@ -266,20 +333,21 @@ class HubModel {
   }
 
   private url(name: string, revision: string): string {
-    return `${this.settings.endpoint}/${this.id}/resolve/${encodeURIComponent(revision)}/${encodeURIComponent(name)}`;
+    const path = name.split('/').map(encodeURIComponent).join('/');
+    return `${this.settings.endpoint}/${this.id}/resolve/${encodeURIComponent(revision)}/${path}`;
   }
 
   private headers(): Record<string, string> {
     return this.settings.token === undefined ? {} : { authorization: `Bearer ${this.settings.token}` };
   }
 
-  private lacks(what: string): ArxivNativeError {
+  lacks(what: string): ArxivNativeError {
     if (this.unreachable) return this.unreachable;
     const where = this.settings.offline ? 'in the cache, and this is offline' : 'of a kind that is read';
-    return new ArxivNativeError('BAD_MODEL', `encoder ${this.id} has ${what} ${where}`, {
+    return new ArxivNativeError('BAD_MODEL', `${this.what} ${this.id} has ${what} ${where}`, {
       remedy: this.settings.offline
         ? 'Run once without --offline and HF_HUB_OFFLINE.'
-        : 'Choose another encoder, or convert this one and name its folder.',
+        : `Choose another ${this.what}, or convert this one and name its folder.`,
     });
   }
 

@@ -8,7 +8,7 @@ import { openSavedModel, type SavedModel } from './saved-model.js';
 export interface PlacementOptions {
   /** `auto` (the best there is), `cpu`, `cuda`, `cuda:1` or `mps`. */
   device?: string | undefined;
-  /** `auto` (the fastest that the device computes natively), `fp32`, `bf16` or `fp16`. */
+  /** `auto` (the fastest of the next three that the device computes natively), `bf16`, `fp16`, `fp32`, or `int8`. */
   precision?: 'auto' | Precision | undefined;
   /** CPU threads of the engine; by default as many as the process may use. */
   threads?: number | undefined;
@@ -26,9 +26,18 @@ export interface LoadedModel extends Placement {
  * @throws ArxivNativeError BAD_MODEL, BAD_OPTION (threads), UNSUPPORTED (device, precision), OUT_OF_MEMORY, ADDON
  */
 export async function loadSavedModel(folder: string, options: PlacementOptions = {}): Promise<LoadedModel> {
-  const { threads = availableParallelism() } = options;
+  checkPlacement(options);
+  return placeSavedModel(await openSavedModel(folder), options);
+}
+
+/** @throws BAD_OPTION */
+export function checkPlacement({ threads }: PlacementOptions): void {
   checkWhole('threads', threads, 1, 'loading a model');
-  const saved = await openSavedModel(folder);
+}
+
+/** Gives an opened model to the engine; see {@link loadSavedModel}. */
+export async function placeSavedModel(saved: SavedModel, options: PlacementOptions): Promise<LoadedModel> {
+  const { threads = availableParallelism() } = options;
   const addon = loadEngine();
   const { device, precision } = resolveDevice(options.device ?? 'auto', options.precision ?? 'auto', addon);
   const model = await addon.createModel({

@@ -31,6 +31,23 @@ interface Entry {
   end: number;
 }
 
+/** What a safetensors file says of itself. */
+interface Header {
+  entries: Entry[];
+  metadata: Record<string, string>;
+  /** Byte offset in the file of what the entries count from. */
+  base: number;
+}
+
+/** A tensor in memory. */
+export interface RawTensor {
+  /** As the format calls it: F32, I32, … */
+  dtype: string;
+  shape: number[];
+  /** Row-major, little-endian. */
+  bytes: Uint8Array;
+}
+
 /**
  * The tensors of a safetensors file (https://github.com/huggingface/safetensors#format) and its metadata. Strict:
  * the tensors must fill the file exactly, without gaps or overlaps. Integer tensors are passed over.
@@ -41,20 +58,70 @@ export function openSafetensors(
   path: string,
 ): Promise<{ tensors: TensorSource[]; metadata: Record<string, string> }> {
   return ByteFile.with(path, async file => {
-    const headerLength = Number((await file.read(0, 8)).readBigUInt64LE());
-    if (headerLength > LARGEST_HEADER) throw file.malformed(`a header of ${headerLength} bytes`);
-    const header = parseHeader(file, await file.read(8, headerLength));
-    const { __metadata__: metadata = {}, ...tensors } = header;
-    const entries = Object.entries(tensors).map(([name, value]) => parseEntry(file, name, value));
-    const base = 8 + headerLength;
-    requireCover(file, entries, file.size - base);
+    const { entries, metadata, base } = await readHeader(file);
     return {
-      metadata: parseMetadata(file, metadata),
+      metadata,
       tensors: entries.flatMap(({ name, dtype, shape, begin }) =>
         isFloat(dtype) ? [{ name, dtype, shape, file: path, offset: base + begin }] : [],
       ),
     };
   });
+}
+
+/**
+ * A safetensors file that holds just these tensors, read into memory: for what is not the engine's.
+ *
+ * @param expected their dtypes and shapes
+ * @throws ArxivNativeError BAD_MODEL for a file that is truncated, contradicts itself or holds others.
+ */
+export function readSafetensors<Name extends string>(
+  path: string,
+  expected: Record<Name, Omit<RawTensor, 'bytes'>>,
+): Promise<Record<Name, Uint8Array>> {
+  return ByteFile.with(path, async file => {
+    const { entries, base } = await readHeader(file);
+    const text = ({ dtype, shape }: Omit<RawTensor, 'bytes'>) => `${dtype} [${shape}]`;
+    const read: Partial<Record<Name, Uint8Array>> = {};
+    for (const [name, wanted] of Object.entries(expected) as [Name, Omit<RawTensor, 'bytes'>][]) {
+      const entry = entries.find(each => each.name === name);
+      if (entry === undefined) throw file.malformed(`there is no tensor "${name}"`);
+      if (text(entry) !== text(wanted)) {
+        throw file.malformed(`tensor "${name}" is ${text(entry)}, expected ${text(wanted)}`);
+      }
+      read[name] = await file.read(base + entry.begin, entry.end - entry.begin);
+    }
+    const stranger = entries.find(({ name }) => !Object.hasOwn(expected, name));
+    if (stranger) throw file.malformed(`there is no place for the tensor "${stranger.name}"`);
+    return read as Record<Name, Uint8Array>;
+  });
+}
+
+/** The bytes of a safetensors file with these tensors, in this order. */
+export function safetensorsBytes(tensors: Record<string, RawTensor>): Buffer {
+  let end = 0;
+  const entries = Object.entries(tensors).map(([name, { dtype, shape, bytes }]) => {
+    const begin = end;
+    end += bytes.length;
+    return [name, { dtype, shape, data_offsets: [begin, end] }];
+  });
+  const header = Buffer.from(JSON.stringify(Object.fromEntries(entries)));
+  // Blanks after the header align the tensors.
+  const padded = Buffer.alloc(8 * Math.ceil(header.length / 8), ' ');
+  header.copy(padded);
+  const length = Buffer.alloc(8);
+  length.writeBigUInt64LE(BigInt(padded.length));
+  return Buffer.concat([length, padded, ...Object.values(tensors).map(({ bytes }) => bytes)]);
+}
+
+async function readHeader(file: ByteFile): Promise<Header> {
+  const headerLength = Number((await file.read(0, 8)).readBigUInt64LE());
+  if (headerLength > LARGEST_HEADER) throw file.malformed(`a header of ${headerLength} bytes`);
+  const header = parseHeader(file, await file.read(8, headerLength));
+  const { __metadata__: metadata = {}, ...tensors } = header;
+  const entries = Object.entries(tensors).map(([name, value]) => parseEntry(file, name, value));
+  const base = 8 + headerLength;
+  requireCover(file, entries, file.size - base);
+  return { entries, metadata: parseMetadata(file, metadata), base };
 }
 
 function parseHeader(file: ByteFile, bytes: Buffer): Record<string, unknown> {

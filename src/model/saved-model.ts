@@ -10,8 +10,9 @@ import { printable } from '../util/format.js';
 import { checkDecision, type Decision } from './decision.js';
 import { encoderTensors } from './families.js';
 import { headTensors } from './head-tensors.js';
-import { checkModelConfig, FORMAT_VERSION } from './model-config.js';
+import { checkModelConfig, formatVersion } from './model-config.js';
 import { openTensors } from './tensor-file.js';
+import { readWords, WORD_WEIGHTS, WORDS, type Words, wordsShape, writeWords } from './words.js';
 
 export const WEIGHTS = 'model.safetensors';
 const CONFIG = 'config.json';
@@ -35,6 +36,8 @@ export interface SavedModelParts {
   /** How a category is chosen. */
   thresholds: Decision;
   tokenizer: Tokenizer;
+  /** What the encoder's answers are blended with; absent for an encoder alone. */
+  words?: Words;
   /** How it was trained, for the record: recipe, data, seed, versions, figures. */
   training: object;
 }
@@ -54,7 +57,8 @@ export interface SavedModel extends SavedModelParts {
  */
 export async function openSavedModel(folder: string): Promise<SavedModel> {
   const path = resolve(folder);
-  requireFiles(path);
+  requireFolder(path);
+  requireFiles(path, [CONFIG, WEIGHTS, ...TOKENIZER, LABELS, THRESHOLDS, TRAINING]);
   const config = checkModelConfig(await readJson(path, CONFIG), join(path, CONFIG));
   const labels = checkLabels(await readJson(path, LABELS), config.head.classes, join(path, LABELS));
   const tensors = await openTensors(join(path, WEIGHTS));
@@ -70,7 +74,10 @@ export async function openSavedModel(folder: string): Promise<SavedModel> {
   const { encoder, head, lengths } = config;
   const thresholds = checkDecision(await readJson(path, THRESHOLDS), labels, join(path, THRESHOLDS));
   const training = (await readJson(path, TRAINING)) as object;
-  return { folder: path, labels, encoder, head, lengths, thresholds, training, tensors, tokenizer };
+  const opened = { folder: path, labels, encoder, head, lengths, thresholds, training, tensors, tokenizer };
+  if (config.words === undefined) return opened;
+  requireFiles(path, [WORDS, WORD_WEIGHTS]);
+  return { ...opened, words: await readWords(path, config.words, labels) };
 }
 
 interface SavingOptions {
@@ -100,7 +107,7 @@ function staging({ force, replaces, place }: SavingOptions): StagingOptions {
   return {
     replace: force || replaces !== undefined,
     isOurs: force ? isSavedModel : isReplaceable,
-    holds: [CONFIG, WEIGHTS, ...TOKENIZER, LABELS, THRESHOLDS, TRAINING, CARD, METRICS],
+    holds: [CONFIG, WEIGHTS, ...TOKENIZER, LABELS, THRESHOLDS, TRAINING, CARD, METRICS, WORDS, WORD_WEIGHTS],
     what: 'a model that was trained here',
     name: 'model',
     ...(place !== undefined && { place }),
@@ -132,9 +139,10 @@ export async function commitSavedModel(
   card: string,
 ): Promise<void> {
   const { encoder, head, lengths, labels, thresholds, training } = parts;
+  const words = parts.words && wordsShape(parts.words);
   const { tokenizer, config: tokenizerConfig } = parts.tokenizer.toJSON();
   const files: Record<string, string> = {
-    [CONFIG]: json({ format_version: FORMAT_VERSION, encoder, head, lengths }),
+    [CONFIG]: json({ format_version: formatVersion(words), encoder, head, lengths, words }),
     [TOKENIZER[0]]: json(tokenizer),
     [TOKENIZER[1]]: json(tokenizerConfig),
     [LABELS]: json(labels),
@@ -146,6 +154,7 @@ export async function commitSavedModel(
     for (const [name, content] of Object.entries(files)) {
       await writeFileSynced(join(staged.path, name), content);
     }
+    if (parts.words) await writeWords(staged.path, parts.words);
     await staged.commit();
   } catch (error) {
     staged.keep();
@@ -171,7 +180,7 @@ export async function saveDecision({ folder }: SavedModel, decision: Decision): 
   }
 }
 
-function requireFiles(folder: string): void {
+function requireFolder(folder: string): void {
   if (!existsSync(folder)) {
     throw new ArxivNativeError('BAD_MODEL', `there is no model folder ${folder}`, {
       remedy: 'Name the folder that `arxiv-native train --out` wrote.',
@@ -182,7 +191,10 @@ function requireFiles(folder: string): void {
       remedy: 'Name the folder that `arxiv-native train --out` wrote.',
     });
   }
-  for (const name of [CONFIG, WEIGHTS, ...TOKENIZER, LABELS, THRESHOLDS, TRAINING]) {
+}
+
+function requireFiles(folder: string, names: readonly string[]): void {
+  for (const name of names) {
     if (existsSync(join(folder, name))) continue;
     throw new ArxivNativeError('BAD_MODEL', `${join(folder, name)} is missing`, { remedy: INCOMPLETE });
   }

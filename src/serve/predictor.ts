@@ -1,9 +1,11 @@
 import { cleanText } from '../data/paper.js';
 import { ArxivNativeError } from '../errors.js';
+import { ask } from '../evaluate/blend.js';
 import { decide } from '../evaluate/decide.js';
 import { probabilitiesOf } from '../evaluate/metrics.js';
-import { loadSavedModel, type PlacementOptions } from '../model/load.js';
-import type { SavedModel } from '../model/saved-model.js';
+import { withThresholds } from '../model/decision.js';
+import { checkPlacement, type PlacementOptions, placeSavedModel } from '../model/load.js';
+import { openSavedModel, type SavedModel } from '../model/saved-model.js';
 import type { EngineModel, Precision } from '../native.js';
 import { type Lengths, packPapers } from '../text/pack.js';
 import { cancelFlag, orCancelled, throwIfCancelled } from '../util/cancel.js';
@@ -21,7 +23,7 @@ export interface PaperText {
 export interface Prediction {
   /** The paper's, where it had one. */
   id?: string;
-  /** The most probable category, unless the model was saved with thresholds that choose another. */
+  /** The most probable category, unless thresholds choose another. */
   category: string;
   /**
    * One probability a category; they sum to 1. In the order of `Predictor.labels`, but for labels that are whole
@@ -33,6 +35,11 @@ export interface Prediction {
 export interface LoadOptions extends PlacementOptions {
   /** Most papers that go through the engine at once; by default 64, fewer if the model reads long texts. */
   batchSize?: number;
+  /**
+   * Between 0 and 1, by class, in place of the model's own: of the classes whose probability reaches their threshold the
+   * most probable is the category, and where none does, or none has one, the most probable of all.
+   */
+  thresholds?: Readonly<Record<string, number>>;
 }
 
 export interface PredictOptions {
@@ -48,6 +55,7 @@ const LOAD_OPTIONS: OptionTypes<LoadOptions> = {
   precision: 'string',
   threads: 'number',
   batchSize: 'number',
+  thresholds: 'any',
 };
 
 const DOING = 'predicting';
@@ -105,8 +113,14 @@ export class Predictor {
     }
     const { device, precision, threads } = options;
     if (options.batchSize !== undefined) positiveInteger('batchSize', options.batchSize);
-    const loaded = await loadSavedModel(folder, { device, precision, threads });
-    const { saved } = loaded;
+    checkPlacement({ threads });
+    const opened = await openSavedModel(folder);
+    const decision =
+      options.thresholds === undefined
+        ? opened.thresholds
+        : withThresholds(opened.thresholds, options.thresholds, opened.labels, 'Predictor.load');
+    const saved = { ...opened, thresholds: decision };
+    const loaded = await placeSavedModel(saved, { device, precision, threads });
     const batchSize = options.batchSize ?? defaultBatchSize(saved.lengths);
     return new Predictor(saved, loaded.model, loaded.device, loaded.precision, batchSize);
   }
@@ -180,7 +194,9 @@ export class Predictor {
         remedy: 'Load another with Predictor.load.',
       });
     }
-    const job = this.#model.predict(packPapers(this.#saved.tokenizer, papers, this.#saved.lengths), cancel);
+    const { tokenizer, lengths, words } = this.#saved;
+    const batch = packPapers(tokenizer, papers, lengths);
+    const job = ask({ model: this.#model, words }, batch, papers, cancel);
     this.#running.add(job);
     try {
       return this.#predictions(papers, await job);

@@ -2,6 +2,7 @@ import { stat } from 'node:fs/promises';
 import { ArxivNativeError } from '../errors.js';
 import type { Metrics } from '../evaluate/metrics.js';
 import { openSafetensors } from '../model/safetensors.js';
+import type { Scales } from '../model/words.js';
 import type { EngineModel, TensorSource } from '../native.js';
 import { writeWhole } from '../util/files.js';
 import type { Identity } from './identity.js';
@@ -40,8 +41,11 @@ export interface TrainState {
   microBatch: number;
   /** Of the epochs that have ended; the running one is the next. */
   history: EpochRecord[];
-  /** Whose weights are kept; undefined until an epoch has ended. */
-  best: { epoch: number; validation: Metrics } | undefined;
+  /**
+   * Whose weights are kept, the scales of both where the model has words beside them, and what both give; undefined
+   * until an epoch has ended.
+   */
+  best: { epoch: number; validation: Metrics; scales?: Scales } | undefined;
   /** Of the running epoch. */
   epoch: Sums;
   /** Since the last line that metrics.jsonl got for a step. */

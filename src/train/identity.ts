@@ -11,9 +11,10 @@ import type { TrainPlan } from './types.js';
 export type Identity = Record<string, unknown>;
 
 /** The keys of a recipe that an option sets. */
-const OPTIONS = ['epochs', 'batchSize', 'learningRate', 'patience', 'classWeights'];
+const OPTIONS = ['epochs', 'batchSize', 'learningRate', 'patience', 'classWeights', 'words'];
 
 const DATA = 'the data';
+const COPIES = 'the copies';
 const ENCODER = 'the encoder';
 
 /** @param microBatch as asked for: `auto`, or a number of papers */
@@ -23,12 +24,14 @@ export async function identify(
   microBatch: number | 'auto',
   lesson?: Lesson,
 ): Promise<Identity> {
-  const { description, encoder: _, ...recipe } = plan.recipe.resolved;
+  // The copies that it asked for are known themselves.
+  const { description, encoder: _, augment: __, ...recipe } = plan.recipe.resolved;
   const { seed, device, precision, threads, deterministic, versions } = plan;
   return {
     ...named(recipe, key => (OPTIONS.includes(key) ? optionName(key) : `the recipe's "${key}"`)),
     ...named({ microBatch, seed, device, precision, threads, deterministic }, optionName),
     [DATA]: plan.data.fingerprint,
+    [COPIES]: plan.data.copies?.fingerprint,
     [ENCODER]: await contentHash(encoder),
     ...(lesson && {
       temperature: lesson.temperature,
@@ -60,7 +63,7 @@ export function requireSame(begun: Identity, now: Identity, folder: string): voi
   const different = names.filter(name => canonical(begun[name]) !== canonical(now[name]));
   if (different.length === 0) return;
   const differences = different.map(name => {
-    if (name === DATA) return `${DATA} were others`;
+    if (name === DATA || name === COPIES) return `${name} were others`;
     if (name === ENCODER) return `${ENCODER} was another`;
     return `${name} was ${show(begun[name])}, is now ${show(now[name])}`;
   });

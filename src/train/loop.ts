@@ -1,5 +1,6 @@
 import { ArxivNativeError, isOutOfMemory } from '../errors.js';
-import { score } from '../evaluate/score.js';
+import { blend, fitBlend } from '../evaluate/blend.js';
+import { logitsOf, scoreLogits } from '../evaluate/score.js';
 import type { LabelledBatch, TokenizedExamples } from '../evaluate/tokenized-examples.js';
 import type { EngineModel, StepResult } from '../native.js';
 import { isCancelled } from '../util/cancel.js';
@@ -15,6 +16,8 @@ export interface LoopOptions {
   train: Pick<TokenizedExamples, 'length' | 'batch'>;
   validation: TokenizedExamples;
   labels: readonly string[];
+  /** What words say of the validation papers, where the model will have words: logits, papers × labels. */
+  words?: Float32Array | undefined;
   epochs: number;
   patience: number;
   batchSize: number;
@@ -181,17 +184,19 @@ async function logSteps({ state, run }: LoopOptions, epoch: number, learningRate
 /** Validates, keeps the weights if they are the best so far, and writes a checkpoint. */
 async function endEpoch(options: LoopOptions, { onProgress, signal }: TrainHooks): Promise<void> {
   const { model, validation, labels, epochs, state, run } = options;
-  const { metrics } = await score(model, validation, labels, {
+  const logits = await logitsOf({ model }, validation, labels.length, {
     signal,
     onProgress: done =>
       onProgress?.({ type: 'evaluation', split: 'validation', done, total: validation.length }),
   });
   if (isLost(signal)) return;
+  const { metrics } = scoreLogits(logits, validation.targets, labels);
   const epoch = state.history.length + 1;
-  const best = state.best === undefined || metrics.accuracy > state.best.validation.accuracy;
+  const highest = Math.max(...state.history.map(({ validationAccuracy }) => validationAccuracy));
+  const best = metrics.accuracy > highest;
   if (best) {
     await run.saveBest(model, epoch);
-    state.best = { epoch, validation: metrics };
+    state.best = { epoch, ...(await withWords(options, logits)) };
   }
   const { papers, loss, correct, seconds } = state.epoch;
   const record: EpochRecord = {
@@ -209,6 +214,16 @@ async function endEpoch(options: LoopOptions, { onProgress, signal }: TrainHooks
   await run.log({ type: 'epoch', step: state.steps, ...record });
   await run.save(model, state);
   onProgress?.({ type: 'epoch', record, epochs });
+}
+
+/** Judges the kept weights, with the words beside them where there are any. */
+async function withWords(
+  { validation: { targets }, labels, words }: LoopOptions,
+  encoder: Float32Array,
+): Promise<Pick<NonNullable<TrainState['best']>, 'validation' | 'scales'>> {
+  if (words === undefined) return { validation: scoreLogits(encoder, targets, labels).metrics };
+  const scales = await fitBlend(encoder, words, targets, labels.length);
+  return { validation: scoreLogits(blend(encoder, words, scales), targets, labels).metrics, scales };
 }
 
 /** Of all steps, those of earlier sessions included. */

@@ -1,14 +1,17 @@
 import { basename } from 'node:path';
 import { describeLeaks } from '../data/leaks.js';
 import type { Metrics } from '../evaluate/metrics.js';
+import { TrainingRecordReader } from '../evaluate/report/record.js';
+import { caveats } from '../evaluate/report/training-terms.js';
 import { USAGE } from '../model/usage.js';
+import { scalesText } from '../model/words.js';
 import { counted, percent } from '../util/format.js';
 import { formatDuration } from '../util/progress.js';
 import type { TrainingRecord } from './types.js';
 
 /** The README.md of a saved model: what it is, how good it is on what, and how it is used. */
 export function modelCard(training: TrainingRecord): string {
-  const { recipe, encoder, data } = training;
+  const { recipe, encoder, data, words } = training;
   const { labels } = data;
   // An encoder from a folder has no revision, and its path means nothing elsewhere.
   const encoderName =
@@ -20,7 +23,10 @@ export function modelCard(training: TrainingRecord): string {
   return `${[
     `# A classifier of arXiv papers: ${labels.join(', ')}`,
     `Given the title and the abstract of a paper it gives a probability for each of ${labels.length} categories. Trained with arxiv-native ${training.versions.package}, recipe \`${recipe.name}\`, on ${encoderName}.`,
-    ...warnings(training),
+    ...caveats(new TrainingRecordReader(training)).map(caveat => `**${caveat}**`),
+    ...(training.test === undefined && !training.interrupted
+      ? ['**The test was interrupted: its papers give no figures.**']
+      : []),
     ...USAGE,
     '## Results',
     ...(training.test === undefined ? [] : results('Test', training.test)),
@@ -38,11 +44,17 @@ export function modelCard(training: TrainingRecord): string {
         data.splits.test[k]!,
       ]),
     ),
+    ...copiesText(training),
     '## Training',
     recipe.resolved.description,
     [
       `- ${training.bestEpoch === 0 ? 'no epoch was completed' : `best of ${training.history.length} epochs by validation accuracy: ${training.bestEpoch}`}; seed ${training.seed}`,
       `- batch ${recipe.resolved.batchSize}, learning rate ${recipe.resolved.learningRate}, ${training.frozenLayers} of ${encoder.layers} layers frozen, ${training.parameters.trainable.toLocaleString('en')} of ${training.parameters.total.toLocaleString('en')} parameters trained`,
+      ...(words === undefined
+        ? []
+        : [
+            `- beside the encoder TF-IDF and logistic regression of ${words.features.toLocaleString('en')} words and pairs of words; ${scalesText(words.scales)}; accuracy on the validation papers ${percent(words.validationAccuracy)} by words alone, by the encoder alone ${percent(training.history[training.bestEpoch - 1]!.validationAccuracy)}, together ${percent(training.validation!.accuracy)}`,
+          ]),
       `- ${training.device}, ${training.precision}, ${training.threads} threads; ${training.secondsPerStep.toPrecision(3)} s a step, ${formatDuration(training.trainingSeconds)} in all without validation${training.sessions.length > 1 ? `, in ${training.sessions.length} sessions` : ''}, ${Math.round(training.peakMemory / 1e6)} MB at most`,
       `- arxiv-native ${training.versions.package}, LibTorch ${training.versions.libtorch}, Node ${training.versions.node}; ${training.finishedAt}`,
     ].join('\n'),
@@ -51,6 +63,20 @@ export function modelCard(training: TrainingRecord): string {
   ]
     .filter(Boolean)
     .join('\n\n')}\n`;
+}
+
+/** Synthetic papers, if any were trained on. */
+function copiesText({ data: { copies, labels } }: TrainingRecord): string[] {
+  if (copies === undefined) return [];
+  const { papers, record, fingerprint } = copies;
+  const classes = labels.flatMap((label, k) => (papers[k]! > 0 ? `${papers[k]} of ${label}` : []));
+  const made =
+    record === undefined
+      ? ''
+      : `, back-translated through ${record.pivots.join(', ')} (${Object.values(record.translators).join('; ')}), drawn from the training papers by seed ${record.seed}`;
+  return [
+    `Beside these, synthetic copies were trained on: ${classes.join(', ')}${made}; fingerprint \`${fingerprint}\`.`,
+  ];
 }
 
 /** Figures of one split as Markdown. */
@@ -74,28 +100,6 @@ function results(split: string, metrics: Metrics): string[] {
 function taught(lesson: NonNullable<TrainingRecord['distillation']>): string {
   const { teacher, temperature, teacherWeight, unlabelled } = lesson;
   return `Taught by \`${teacher}\` (weight ${teacherWeight} beside the true labels, temperature ${temperature}), also on ${counted(unlabelled, 'paper')} without labels.`;
-}
-
-function warnings({ encoder, interrupted, test, data, distillation }: TrainingRecord): string[] {
-  return [
-    ...(distillation?.sameData === false
-      ? [
-          '**Its teacher learned from other data and may have seen the test papers: the figures may be too good.**',
-        ]
-      : []),
-    ...(data.leaks.seenTestRows > 0
-      ? ['**Papers of the test stand in the training data too: its figures are too good.**']
-      : []),
-    ...(encoder.random
-      ? [
-          '**Its encoder began with random weights and has read only these papers: its accuracy means nothing.**',
-        ]
-      : []),
-    ...(interrupted ? ['**Training was interrupted before its end.**'] : []),
-    ...(test === undefined && !interrupted
-      ? ['**The test was interrupted: its papers give no figures.**']
-      : []),
-  ];
 }
 
 function table(head: string[], rows: (string | number)[][]): string {

@@ -1,5 +1,5 @@
 import { ArxivNativeError } from '../errors.js';
-import { checkOptions, type OptionTypes } from '../util/options.js';
+import { checkChoice, checkOptions, type OptionTypes } from '../util/options.js';
 import { optionName } from './recipe.js';
 import type { TrainOptions } from './types.js';
 
@@ -9,6 +9,7 @@ const TYPES: OptionTypes<TrainOptions> = {
   labelColumn: 'string',
   out: 'string',
   recipe: 'any',
+  augment: 'boolean',
   encoder: 'any',
   revision: 'string',
   epochs: 'any',
@@ -19,6 +20,7 @@ const TYPES: OptionTypes<TrainOptions> = {
   maxAbstract: 'any',
   maxJoined: 'any',
   classWeights: 'any',
+  words: 'any',
   microBatch: 'number',
   seed: 'number',
   splitSeed: 'number',
@@ -47,6 +49,7 @@ export function checkTrainOptions(options: TrainOptions): void {
   if (recipe !== undefined && typeof recipe !== 'string' && (recipe === null || typeof recipe !== 'object')) {
     throw new ArxivNativeError('BAD_OPTION', 'train: "recipe" must be a name, a path or an object');
   }
+  checkChoice('precision', options.precision, ['auto', 'fp32', 'bf16', 'fp16'], 'train');
   const ranges = Object.entries({
     seed: [seed, 0],
     splitSeed: [splitSeed, 0],

@@ -97,10 +97,22 @@ export function trainingShape(recipe: Recipe, encoder: EncoderShape, classWeight
   };
 }
 
-/**
- * One weight a class, or none at all. Balanced: n / (classes × papers of the class). A weight for a class that
- * the data does not have is an error, for it may be a slip.
- */
+/** @throws BAD_OPTION for a weight of a class that the data does not have, for it may be a slip */
+export function refuseStrangeClasses(wanted: Recipe['classWeights'], labels: readonly string[]): void {
+  const stranger =
+    typeof wanted === 'string' ? undefined : Object.keys(wanted).find(label => !labels.includes(label));
+  if (stranger === undefined) return;
+  throw new ArxivNativeError(
+    'BAD_OPTION',
+    `the recipe weights the class ${stranger}, which is not in the data (${labels.join(', ')})`,
+    {
+      remedy:
+        'Choose --class-weights none or balanced, or weight your own classes under "classWeights" in a recipe of your own that extends this one.',
+    },
+  );
+}
+
+/** One weight a class, or none at all. Balanced: n / (classes × papers of the class). */
 export function classWeights(
   wanted: Recipe['classWeights'],
   labels: readonly string[],
@@ -110,17 +122,6 @@ export function classWeights(
   if (wanted === 'balanced') {
     const total = papers.reduce((sum, count) => sum + count, 0);
     return papers.map(count => total / (papers.length * count));
-  }
-  const stranger = Object.keys(wanted).find(label => !labels.includes(label));
-  if (stranger !== undefined) {
-    throw new ArxivNativeError(
-      'BAD_OPTION',
-      `the recipe weights the class ${stranger}, which is not in the data (${labels.join(', ')})`,
-      {
-        remedy:
-          'Choose --class-weights none or balanced, or weight your own classes under "classWeights" in a recipe of your own that extends this one.',
-      },
-    );
   }
   return labels.map(label => wanted[label] ?? 1);
 }

@@ -46,14 +46,17 @@ export function checkRecipe(recipe: unknown, source: string, name = quote): void
       remedy: didYouMean(key, known),
     });
   }
-  // The only pattern of the schema is that of the class weights' names.
-  const expected =
-    error.keyword === 'pattern'
-      ? 'must be "none", "balanced" or an object of weights by class'
-      : expectation(error);
+  const expected = error.keyword === 'pattern' ? namesExpected(path) : expectation(error);
   const value = path.reduce((at, key) => (at as Record<string, unknown>)[key], recipe as unknown);
   const subject = path.length === 0 ? 'a recipe' : name(path);
   throw new ArxivNativeError('BAD_OPTION', `${source}: ${subject} ${expected}, not ${show(value)}`);
+}
+
+/** Of the keys that hold a name or an object. */
+function namesExpected([key]: string[]): string {
+  return key === 'augment'
+    ? 'must be "none" or an object of category and samples'
+    : 'must be "none", "balanced" or an object of weights by class';
 }
 
 function schemaAt(schema: Schema, path: string[]): Schema {

@@ -1,8 +1,8 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { dirname, resolve } from 'node:path';
+import { basename, dirname, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ArxivNativeError } from '../errors.js';
-import { misfitOfHead } from '../model/fit.js';
+import { misfitOfHead, readsPairs } from '../model/fit.js';
 import type { HeadShape, TrainingShape } from '../native.js';
 import type { Lengths } from '../text/pack.js';
 import { fileError } from '../util/files.js';
@@ -31,6 +31,7 @@ export interface Recipe {
   crossAttentionHeads: number;
   crossAttentionDropout: number;
   lengths: Lengths;
+  words: 'none' | 'tfidf';
   frozenLayersOf12: number;
   freezeEmbeddings: boolean;
   grouping: TrainingShape['grouping'];
@@ -46,6 +47,7 @@ export interface Recipe {
   focalGamma: number;
   labelSmoothing: number;
   classWeights: 'none' | 'balanced' | Record<string, number>;
+  augment: 'none' | { category: string; samples: number };
   batchSize: number;
   epochs: number;
   patience: number;
@@ -64,9 +66,10 @@ export interface RecipeOverrides {
   patience?: number | undefined;
   maxTitle?: number | undefined;
   maxAbstract?: number | undefined;
-  /** Of title and abstract together: the `cls` head's. */
+  /** Of title and abstract together: the heads `cls` and `mean`. */
   maxJoined?: number | undefined;
   classWeights?: Recipe['classWeights'] | undefined;
+  words?: Recipe['words'] | undefined;
 }
 
 export const DEFAULT_RECIPE = 'v5.0';
@@ -87,16 +90,54 @@ export function recipeNames(): string[] {
  */
 export function loadRecipe(from: string | RecipeSource, overrides: RecipeOverrides = {}): Recipe {
   const source = typeof from === 'string' ? describe(from, process.cwd()) : 'the recipe';
-  const written =
+  const layers =
     typeof from === 'string'
-      ? flatten(locate(from, process.cwd()), [])
+      ? layersOf(locate(from, process.cwd()), [])
       : expand(from, source, process.cwd(), []);
-  return complete(override(written, overrides), source);
+  return complete(override(merged(layers), overrides), source);
+}
+
+/** A recipe, and where each of its values is written. */
+export interface TracedRecipe {
+  /** As it was asked for. */
+  name: string;
+  /** Absolute. */
+  file: string;
+  /** The recipes that it extends, the nearest first: names, and paths of those that are not the package's. */
+  extends: string[];
+  /** Complete. */
+  recipe: Recipe;
+  /** For each key the one among `name` and `extends` that holds its value. */
+  origins: Record<keyof Recipe, string>;
+}
+
+/**
+ * A complete recipe from a name or the path of a JSON file, and what of it comes from where.
+ *
+ * @throws ArxivNativeError as {@link loadRecipe} does
+ */
+export function traceRecipe(from: string): TracedRecipe {
+  const file = locate(from, process.cwd());
+  const layers = layersOf(file, []);
+  const recipe = complete(merged(layers), describe(from, process.cwd()));
+  const names = layers.map((layer, i) => (i === 0 ? from : nameOfFile(layer.file!)));
+  const origin = (key: string) => names[layers.findIndex(({ own }) => Object.hasOwn(own, key))]!;
+  const origins = Object.fromEntries(recipeKeys().map(key => [key, origin(key)])) as TracedRecipe['origins'];
+  return { name: from, file, extends: names.slice(1), recipe, origins };
+}
+
+/** All recipes that come with the package. */
+export function listRecipes(): TracedRecipe[] {
+  return recipeNames().map(traceRecipe);
+}
+
+function nameOfFile(file: string): string {
+  return dirname(file) === resolve(fileURLToPath(RECIPES)) ? basename(file, '.json') : file;
 }
 
 function override(written: RecipeSource, overrides: RecipeOverrides): RecipeSource {
-  const { encoder, epochs, batchSize, learningRate, patience, classWeights } = overrides;
-  const given = present({ encoder, epochs, batchSize, learningRate, patience, classWeights });
+  const { encoder, epochs, batchSize, learningRate, patience, classWeights, words } = overrides;
+  const given = present({ encoder, epochs, batchSize, learningRate, patience, classWeights, words });
   const { maxTitle, maxAbstract, maxJoined } = overrides;
   const lengths = present({ title: maxTitle, abstract: maxAbstract, joined: maxJoined });
   if (Object.keys(lengths).length === 0) {
@@ -110,7 +151,7 @@ function override(written: RecipeSource, overrides: RecipeOverrides): RecipeSour
 
 function refuseOtherLengths(head: Recipe['head'] | undefined, options: Record<string, unknown>): void {
   const [unfit, fit] =
-    head === 'cls'
+    head !== undefined && !readsPairs(head)
       ? [['maxTitle', 'maxAbstract'], ['maxJoined']]
       : [['maxJoined'], ['maxTitle', 'maxAbstract']];
   const stranger = unfit.find(option => options[option] !== undefined);
@@ -152,18 +193,31 @@ function complete(written: RecipeSource, source: string): Recipe {
   return recipe;
 }
 
-function flatten(file: string, chain: string[]): RecipeSource {
+/** What one recipe says itself. */
+interface Layer {
+  /** Absolute; absent for an object. */
+  file?: string;
+  own: RecipeSource;
+}
+
+/** A recipe's own keys first, then those of what it extends. */
+function layersOf(file: string, chain: string[]): Layer[] {
   if (chain.includes(file)) {
     throw new ArxivNativeError('BAD_OPTION', `${file} extends itself: ${[...chain, file].join(' → ')}`);
   }
-  return expand(parse(file), file, dirname(file), [...chain, file]);
+  const [own, ...rest] = expand(parse(file), file, dirname(file), [...chain, file]);
+  return [{ ...own!, file }, ...rest];
 }
 
-function expand(written: RecipeSource, source: string, folder: string, chain: string[]): RecipeSource {
+function expand(written: RecipeSource, source: string, folder: string, chain: string[]): Layer[] {
   checkRecipe(written, source);
   const { extends: parent, ...own } = written;
   delete (own as Record<string, unknown>).$schema;
-  return parent === undefined ? own : { ...flatten(locate(parent, folder), chain), ...own };
+  return [{ own }, ...(parent === undefined ? [] : layersOf(locate(parent, folder), chain))];
+}
+
+function merged(layers: readonly Layer[]): RecipeSource {
+  return Object.assign({}, ...layers.map(({ own }) => own).reverse());
 }
 
 function isPath(recipe: string): boolean {

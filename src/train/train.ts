@@ -1,56 +1,39 @@
-import { createRequire } from 'node:module';
-import { availableParallelism } from 'node:os';
-import { basename, join } from 'node:path';
-import { type Dataset, loadDataset } from '../data/dataset.js';
+import { join } from 'node:path';
+import type { Dataset } from '../data/dataset.js';
 import { SPLITS } from '../data/paper.js';
-import { loadEngine, resolveDevice } from '../engine.js';
+import { loadEngine } from '../engine.js';
 import { ArxivNativeError } from '../errors.js';
+import type { BlendedModel } from '../evaluate/blend.js';
 import { writePredictions } from '../evaluate/predictions.js';
 import { type Score, score } from '../evaluate/score.js';
 import { TokenizedExamples } from '../evaluate/tokenized-examples.js';
 import { commitSavedModel, METRICS, stageSavedModel, WEIGHTS } from '../model/saved-model.js';
 import { openTensors } from '../model/tensor-file.js';
-import type { EngineModel, HeadShape, ModelOptions, NativeAddon } from '../native.js';
+import type { Words } from '../model/words.js';
+import type { EngineModel } from '../native.js';
 import { isCancelled } from '../util/cancel.js';
 import type { StagedFolder } from '../util/files.js';
 import { checkOutput } from '../util/output.js';
 import { type Checkpoint, newState, type TrainState } from './checkpoint.js';
-import { type Lesson, prepareLesson, TaughtExamples, teach } from './distill/lesson.js';
+import { type Lesson, TaughtExamples, teach } from './distill/lesson.js';
 import { afterwards, giveUp } from './failure.js';
-import { fingerprint, type Identity, identify } from './identity.js';
 import { bytesPerPaper, countParameters, fittingMicroBatch, requireRunSpace } from './limits.js';
 import { runEpochs, totalSeconds } from './loop.js';
 import { modelCard } from './model-card.js';
 import { checkTrainOptions } from './options.js';
-import { classWeights, headShape, prepareEncoder, type StartingEncoder, trainingShape } from './plan.js';
+import { prepareRun, type Run, recipeName, throwIfAborted } from './prepare-run.js';
 import { DEFAULT_RECIPE, loadRecipe, type Recipe } from './recipe.js';
 import { RunFolder } from './run-folder.js';
-import { makeSchedule } from './schedule.js';
 import type { TrainHooks, TrainingRecord, TrainOptions, TrainPlan, TrainResult } from './types.js';
+import { learnWords, type TrainedWords, wordsRecord } from './words.js';
 
 export type * from './types.js';
 
-const { version } = createRequire(import.meta.url)('../../package.json') as { version: string };
-
-export const DEFAULT_SEED = 42;
 const DEFAULT_LOG_EVERY = 50;
-
-/** A training, ready for its first step. */
-interface Run {
-  plan: Omit<TrainPlan, 'parameters'>;
-  identity: Identity;
-  recipe: Recipe;
-  data: Dataset;
-  encoder: StartingEncoder;
-  options: ClassifierOptions;
-  /** What a teacher has to say, if there is one. */
-  lesson: Lesson | undefined;
-}
-
-type ClassifierOptions = ModelOptions & { head: HeadShape };
 
 interface Outcome {
   training: TrainingRecord;
+  words: Words | undefined;
   /** Of the test papers; undefined if training or the test itself was interrupted. */
   test: Score | undefined;
 }
@@ -97,7 +80,7 @@ async function trainIn(
 ): Promise<TrainResult> {
   const { savePredictions, force = false } = options;
   const addon = loadEngine();
-  const run = await prepare(options, recipe, addon, hooks);
+  const run = await prepareRun(options, recipe, addon, hooks);
   throwIfAborted(hooks);
   const finished = await folder.finished(run.identity);
   if (finished !== undefined) {
@@ -154,15 +137,16 @@ async function runOnce(
     const { folder, staged, checkpoint } = place;
     await requireRunSpace(parameters, folder.path, checkpoint !== undefined);
     hooks.onProgress?.({ type: 'plan', plan });
+    const trainedWords = await learnWords(run.recipe, run.data, hooks);
     if (checkpoint !== undefined) {
       const { state, tensors, optimizerSteps } = checkpoint;
       await model.load(tensors, optimizerSteps);
       hooks.onProgress?.({ type: 'resume', step: state.steps, epoch: state.history.length + 1 });
     }
     const state = checkpoint?.state ?? newState(microBatch);
-    const outcome = await learn(run, plan, model, place, state, options, hooks);
+    const outcome = await learn({ ...run, trainedWords }, plan, model, place, state, options, hooks);
     await folder.give(model, join(staged.path, WEIGHTS), join(staged.path, METRICS));
-    await commit(run, outcome.training, staged);
+    await commit(run, outcome, staged);
     return outcome;
   } finally {
     model.dispose();
@@ -179,103 +163,8 @@ function chooseMicroBatch(
   return fittingMicroBatch(recipe.batchSize, parameters, each, process.availableMemory());
 }
 
-async function prepare(
-  options: TrainOptions,
-  recipe: Recipe,
-  addon: NativeAddon,
-  { onProgress, signal }: TrainHooks,
-): Promise<Run> {
-  const seed = options.seed ?? DEFAULT_SEED;
-  const threads = options.threads ?? availableParallelism();
-  const deterministic = options.deterministic ?? false;
-  const { device, precision } = resolveDevice(options.device ?? 'auto', options.precision ?? 'auto', addon);
-  const { labelColumn } = options;
-  const data = await loadDataset(
-    options.data,
-    { seed: options.splitSeed ?? seed, labelColumn },
-    { signal, onProgress: progress => onProgress?.({ type: 'reading', ...progress }) },
-  );
-  throwIfAborted({ signal });
-  const { train, validation, test, duplicates, withdrawn, empty } = data.counts;
-  // Before the encoder, which may have to be fetched.
-  const weights = classWeights(recipe.classWeights, data.labels, train);
-  const encoder = await prepareEncoder(recipe, data.train, {
-    ...(options.offline !== undefined && { offline: options.offline }),
-    ...(options.revision !== undefined && { revision: options.revision }),
-    ...(signal && { signal }),
-    onProgress: download => onProgress?.({ type: 'download', ...download }),
-  });
-  const { shape } = encoder;
-  const lesson =
-    options.distillation && (await prepareLesson(options.distillation, data, { signal, onProgress }));
-  const training = trainingShape(recipe, shape, weights);
-  if (lesson) {
-    training.distillation = { temperature: lesson.temperature, teacherWeight: lesson.teacherWeight };
-  }
-  const plan: Omit<Run['plan'], 'fingerprint'> = {
-    recipe: { name: recipeName(options), resolved: recipe },
-    encoder: {
-      id: encoder.id,
-      ...(encoder.revision !== undefined && { revision: encoder.revision }),
-      random: encoder.random,
-      layers: shape.layers,
-      hiddenSize: shape.hiddenSize,
-    },
-    frozenLayers: training.frozenLayers,
-    data: {
-      source: data.source,
-      splitSeed: options.splitSeed ?? seed,
-      fingerprint: data.fingerprint,
-      labels: data.labels,
-      rule: data.rule,
-      duplicates,
-      withdrawn,
-      empty,
-      leaks: data.leaks,
-      splits: { train, validation, test },
-    },
-    device,
-    precision,
-    threads,
-    seed,
-    deterministic,
-    microBatch: Math.min(options.microBatch ?? recipe.batchSize, recipe.batchSize),
-    schedule: makeSchedule(
-      Math.ceil((data.train.length + (lesson?.unlabelled.length ?? 0)) / recipe.batchSize),
-      recipe.epochs,
-      recipe.warmup,
-    ),
-    classWeights: weights,
-    ...(lesson && { distillation: describeLesson(lesson) }),
-    versions: { package: version, libtorch: addon.libtorchVersion, node: process.versions.node },
-  };
-  const modelOptions: ClassifierOptions = {
-    encoder: shape,
-    head: headShape(recipe, data.labels.length, shape),
-    training,
-    device,
-    precision,
-    threads,
-    seed,
-    deterministic,
-    weights: encoder.tensors,
-    mayInitialize: [encoder.random ? '' : 'head.'],
-  };
-  const auto = options.batchSize === 'auto' && options.microBatch === undefined;
-  const identity = await identify(plan, encoder, auto ? 'auto' : plan.microBatch, lesson);
-  return {
-    plan: { fingerprint: fingerprint(identity), ...plan },
-    identity,
-    recipe,
-    data,
-    encoder,
-    options: modelOptions,
-    lesson,
-  };
-}
-
 async function learn(
-  { recipe, data, encoder, lesson }: Run,
+  { recipe, data, encoder, lesson, trainedWords }: Run & { trainedWords: TrainedWords | undefined },
   plan: TrainPlan,
   model: EngineModel,
   { folder, teacher }: Place,
@@ -295,6 +184,7 @@ async function learn(
       train: lesson && teacher ? taught(lesson, teacher) : tokenized('train'),
       validation: tokenized('validation'),
       labels: data.labels,
+      words: trainedWords?.validation,
       epochs: recipe.epochs,
       patience: recipe.patience,
       batchSize: recipe.batchSize,
@@ -310,7 +200,8 @@ async function learn(
   );
   const { history, best, steps, microBatch, sessions, stepSeconds } = state;
   if (!interrupted && best!.epoch !== history.length) await model.load(await openTensors(folder.weights!));
-  const test = interrupted ? undefined : await scoreTest(model, tokenized('test'), data, hooks);
+  const words = trainedWords && best?.scales ? { ...trainedWords, scales: best.scales } : undefined;
+  const test = interrupted ? undefined : await scoreTest({ model, words }, tokenized('test'), data, hooks);
   const training: TrainingRecord = {
     ...plan,
     microBatch,
@@ -318,6 +209,7 @@ async function learn(
     history,
     bestEpoch: best?.epoch ?? 0,
     validation: best?.validation,
+    ...(words && { words: wordsRecord(words) }),
     test: test?.metrics,
     steps,
     sessions,
@@ -327,12 +219,12 @@ async function learn(
     peakMemory: process.resourceUsage().maxRSS * 1024,
     finishedAt: new Date().toISOString(),
   };
-  return { training, test };
+  return { training, words, test };
 }
 
 /** The test papers are looked at once, with the weights that are kept. */
 async function scoreTest(
-  model: EngineModel,
+  model: BlendedModel,
   papers: TokenizedExamples,
   data: Dataset,
   { onProgress, signal }: TrainHooks,
@@ -350,7 +242,7 @@ async function scoreTest(
 
 async function commit(
   { data, encoder, options, recipe }: Run,
-  training: TrainingRecord,
+  { training, words }: Outcome,
   staged: StagedFolder,
 ): Promise<void> {
   const parts = {
@@ -360,13 +252,10 @@ async function commit(
     lengths: recipe.lengths,
     thresholds: { method: 'argmax' as const },
     tokenizer: encoder.tokenizer,
+    ...(words && { words }),
     training,
   };
   await commitSavedModel(staged, parts, modelCard(training));
-}
-
-function describeLesson({ teacher, temperature, teacherWeight, unlabelled, sameData }: Lesson) {
-  return { teacher: basename(teacher), temperature, teacherWeight, unlabelled: unlabelled.length, sameData };
 }
 
 /** Where a model goes if nothing is said. */
@@ -374,19 +263,10 @@ export function defaultFolder(options: TrainOptions): string {
   return join('runs', recipeName(options));
 }
 
-function recipeName({ recipe = DEFAULT_RECIPE }: TrainOptions): string {
-  return typeof recipe === 'string' ? basename(recipe, '.json') : 'custom';
-}
-
 function testedBefore(folder: string): ArxivNativeError {
   return new ArxivNativeError('BAD_OPTION', `${folder} is complete: no test is left to save predictions of`, {
     remedy: 'Leave --save-predictions out; `arxiv-native predict` writes predictions of any papers.',
   });
-}
-
-function throwIfAborted({ signal }: TrainHooks): void {
-  if (signal?.aborted)
-    throw new ArxivNativeError('CANCELLED', 'stopped before training began; nothing was saved');
 }
 
 function median(values: readonly number[]): number {

@@ -1,8 +1,11 @@
+import type { AugmentEvent } from '../augment/augment.js';
+import type { CopiesRecord } from '../data/copies.js';
 import type { Leaks } from '../data/leaks.js';
 import type { PrepareRule } from '../data/prepare-options.js';
-import type { ReadProgress } from '../data/rows.js';
+import type { BaselineProgress } from '../evaluate/baseline/baseline.js';
 import type { Metrics } from '../evaluate/metrics.js';
-import type { Precision } from '../native.js';
+import type { Scales } from '../model/words.js';
+import type { Precision, TrainingPrecision } from '../native.js';
 import type { DistillationOptions } from './distill/lesson.js';
 import type { Recipe, RecipeOverrides, RecipeSource } from './recipe.js';
 
@@ -15,6 +18,8 @@ export interface TrainOptions extends Omit<RecipeOverrides, 'batchSize'> {
   out?: string | undefined;
   /** A recipe's name, the path of one, or one as an object; `v5.0` if absent. */
   recipe?: string | RecipeSource | undefined;
+  /** False: make no back-translated copies, whatever the recipe says, and leave out those that are there. */
+  augment?: boolean | undefined;
   /** Revision of an encoder on the Hub: a branch, tag or commit. */
   revision?: string | undefined;
   /** Papers a step. `auto`: the recipe's, on a CPU in as many parts as its memory is estimated to ask for. */
@@ -31,7 +36,7 @@ export interface TrainOptions extends Omit<RecipeOverrides, 'batchSize'> {
   /** `auto` (the best there is), `cpu`, `cuda`, `cuda:1` or `mps`. */
   device?: string | undefined;
   /** `auto` (the fastest that the device computes natively), `fp32`, `bf16` or `fp16`. */
-  precision?: 'auto' | Precision | undefined;
+  precision?: 'auto' | TrainingPrecision | undefined;
   /** CPU threads of the engine; by default as many as the process may use. */
   threads?: number | undefined;
   /** The same weights from the same seed on CUDA too, more slowly; on CPU that always holds. */
@@ -59,13 +64,14 @@ export interface TrainHooks {
 }
 
 export type TrainEvent =
-  | ({ type: 'reading' } & ReadProgress)
-  | { type: 'download'; file: string; received: number; total: number }
+  /** Reading, downloads, and the making of copies. */
+  | AugmentEvent
   /** Of several seeds, this one is trained next. */
   | { type: 'seed'; seed: number; number: number; count: number }
   /** The teacher says what it thinks of the training papers. */
   | { type: 'teaching'; done: number; total: number }
   | { type: 'plan'; plan: TrainPlan }
+  | ({ type: 'words' } & BaselineProgress)
   /** Goes on after this step, which a checkpoint holds, in this epoch. */
   | { type: 'resume'; step: number; epoch: number }
   /** Memory did not suffice for this step, which is taken again in parts of so many papers, as are all that follow. */
@@ -99,8 +105,16 @@ export interface TrainPlan {
     empty: number;
     /** How far the data contradicts itself, and its test papers were seen in training. */
     leaks: Leaks;
-    /** Papers by split and class index. */
+    /** Papers by split and class index; copies not included. */
     splits: Record<'train' | 'validation' | 'test', number[]>;
+    /** Synthetic copies that train beside the papers. */
+    copies?: {
+      fingerprint: string;
+      /** By class index. */
+      papers: number[];
+      /** How they were made, but for which papers; absent where somebody else made them. */
+      record?: Omit<CopiesRecord, 'drawn'>;
+    };
   };
   device: string;
   precision: Precision;
@@ -125,6 +139,7 @@ export interface TrainPlan {
   versions: { package: string; libtorch: string; node: string };
 }
 
+/** Of the encoder alone, also where the model will have words. */
 export interface EpochRecord {
   /** From 1. */
   epoch: number;
@@ -156,6 +171,15 @@ export interface TrainingRecord extends TrainPlan {
   /** The epoch whose weights were kept; 0 if training was stopped before one ended. */
   bestEpoch: number;
   validation: Metrics | undefined;
+  /** What the model knows of words; absent for an encoder alone, and if no epoch has ended. */
+  words?: {
+    /** Words and pairs of words that are kept. */
+    features: number;
+    /** Chosen on the validation papers. */
+    scales: Scales;
+    /** Validation accuracy of words alone. */
+    validationAccuracy: number;
+  };
   /** Undefined if training or the test itself was interrupted. */
   test: Metrics | undefined;
   /** Steps taken, by all sessions. */

@@ -94,11 +94,12 @@ export class Stages {
   /**
    * @param done what a stage begins with does not count for its rate
    * @param total 0 where it is not known; once it is reached the stage is over
+   * @param details stand after the numbers
    */
-  show(title: string, unit: string, done: number, total: number): void {
+  show(title: string, unit: string, done: number, total: number, details = ''): void {
     if (this.current?.title !== title) this.stop();
     this.current ??= { title, progress: this.begin(title, unit, done, total) };
-    this.current.progress.update(done);
+    this.current.progress.update(done, details);
     if (done === total) this.stop();
   }
 

@@ -68,6 +68,28 @@ describe('predict of one paper', () => {
   });
 });
 
+describe('predict --threshold', () => {
+  it('chooses by it, several by the most probable that reaches theirs', async () => {
+    const args = ['predict', '--model', model, '--title', 'Robots', '--threshold', 'cs.AI=0.001'];
+    expect(JSON.parse((await cli(args)).stdout).category).toBe('cs.AI');
+    const { stdout } = await cli([...args, '--threshold', 'cs.CL=0.001']);
+    const { category, probabilities } = JSON.parse(stdout) as Line;
+    expect(category).toBe(probabilities['cs.AI']! > probabilities['cs.CL']! ? 'cs.AI' : 'cs.CL');
+  });
+
+  it.each([
+    [['cs.Al=0.4'], 'Did you mean "cs.AI"?'],
+    [['cs.AI=1.5'], 'must be a number between 0 and 1, not 1.5'],
+    [['cs.AI'], 'It must be a class, = and a number'],
+    [['cs.AI=0.4', 'cs.AI=0.5'], 'cs.AI has a threshold already'],
+  ])('refuses %j', async (thresholds, message) => {
+    const flags = thresholds.flatMap(each => ['--threshold', each]);
+    const { exitCode, stdout, stderr } = await cli(['predict', '--model', model, '--title', 'A', ...flags]);
+    expect(stderr).toContain(message);
+    expect({ exitCode, stdout }).toEqual({ exitCode: 2, stdout: '' });
+  });
+});
+
 describe('predict of a file', () => {
   it('writes one line a paper, in their order, and the same on a second run', async () => {
     const count = readFileSync(examplePapers, 'utf8').trim().split('\n').length;

@@ -22,7 +22,7 @@ describe('a page', () => {
       body: html`${tableHtml([
         ['', HOSTILE],
         [HOSTILE, HOSTILE],
-      ])}${figureHtml(HOSTILE, '<svg/>', HOSTILE)}`,
+      ])}${figureHtml(HOSTILE, '<svg/>', { note: HOSTILE, alt: HOSTILE })}`,
     },
   ]);
 
@@ -30,7 +30,7 @@ describe('a page', () => {
     expect(text).not.toContain('<script');
     expect(text).not.toContain('<img');
     expect(text.match(/<title>/g)).toHaveLength(1);
-    expect(text.match(/&#60;script&#62;/g)).toHaveLength(9);
+    expect(text.match(/&#60;script&#62;/g)).toHaveLength(10);
   });
 
   it('asks nothing of a network, and lets nothing run', () => {

@@ -24,6 +24,7 @@ import {
   stageSavedModel,
   WEIGHTS,
 } from '../../src/model/saved-model.js';
+import { SparseClassifier } from '../../src/model/sparse-classifier.js';
 import type { EncoderShape, HeadShape } from '../../src/native.js';
 import { Tokenizer } from '../../src/text/tokenizer.js';
 import { tinyEncoder } from '../support/shape.js';
@@ -144,6 +145,56 @@ describe('a saved model', () => {
     expect(JSON.parse(readFileSync(join(original, 'thresholds.json'), 'utf8'))).toEqual({ method: 'argmax' });
   });
 
+  describe('with words', () => {
+    const folder = join(scratch, 'words');
+    const scales = { encoder: 0.5, words: 1.25 };
+    const classifier = new SparseClassifier({
+      labels: parts.labels,
+      vocabulary: { words: ['attention', 'vision'], pairs: Int32Array.of(0, 1) },
+      idf: Float32Array.of(1, 2, 3),
+      weights: Float32Array.from({ length: 9 }, (_, i) => i - 4),
+      bias: Float32Array.of(0, 1, 2),
+    });
+    beforeEach(() => write(folder, { force: true, over: { words: { classifier, scales } } }));
+    const config = () => JSON.parse(readFileSync(join(folder, 'config.json'), 'utf8'));
+
+    it('opens as it was written, and only in versions that know of words', async () => {
+      const { words } = await openSavedModel(folder);
+      expect(words!.scales).toEqual(scales);
+      expect(words!.classifier.model).toEqual(classifier.model);
+      expect(config()).toMatchObject({ format_version: 2, words: { words: 2, pairs: 1, scales } });
+    });
+
+    it.each(['words.json', 'words.safetensors'])('needs its %s', async name => {
+      rmSync(join(folder, name));
+      expect(await failure(openSavedModel(folder))).toMatchObject({
+        code: 'BAD_MODEL',
+        message: `${join(folder, name)} is missing`,
+      });
+    });
+
+    it.each<[string, object, string]>([
+      ['in a format that has none', { format_version: 1 }, 'format_version 1 has no words'],
+      ['missing from their format', { words: undefined }, 'format_version 2 needs words'],
+      [
+        'that count for less than nothing',
+        { words: { words: 2, pairs: 1, scales: { ...scales, words: -1 } } },
+        'words.scales.words must be >= 0',
+      ],
+      ['fewer than none', { words: { words: -1, pairs: 1, scales } }, 'words.words must be >= 0'],
+    ])('is refused with words %s', async (_, over, what) => {
+      writeFileSync(join(folder, 'config.json'), JSON.stringify({ ...config(), ...over }));
+      const message = `${join(folder, 'config.json')}: ${what}`;
+      expect(await failure(openSavedModel(folder))).toMatchObject({ code: 'BAD_MODEL', message });
+    });
+
+    it('is replaced as any other', async () => {
+      await write(folder, { force: true });
+      expect(readdirSync(folder)).not.toContain('words.json');
+      expect(config().format_version).toBe(1);
+    });
+  });
+
   it.each<Decision>([
     { method: 'argmax', temperature: 1.5 },
     { method: 'thresholds', thresholds: { 'cs.AI': 0.4 } },
@@ -153,13 +204,13 @@ describe('a saved model', () => {
     expect((await openSavedModel(join(scratch, 'decision'))).thresholds).toEqual(thresholds);
   });
 
-  it.each(['concat', 'cls'] as const)('may have the %s head', async type => {
+  it.each(['concat', 'cls', 'mean'] as const)('may have the %s head', async type => {
     const folder = join(scratch, `head-${type}`);
-    const lengths = type === 'cls' ? { joined: 64 } : parts.lengths;
+    const lengths = type === 'concat' ? parts.lengths : { joined: 64 };
     await write(folder, { over: { head: { ...head, type }, lengths } });
     const { tensors } = await openSavedModel(folder);
     expect(tensors.filter(tensor => tensor.name.startsWith('head.fusion.0.'))).toMatchObject([
-      { shape: [8, type === 'cls' ? 8 : 16] },
+      { shape: [8, type === 'concat' ? 16 : 8] },
       { shape: [8] },
     ]);
     expect(tensors.some(tensor => tensor.name.includes('pool'))).toBe(type === 'concat');

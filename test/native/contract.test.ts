@@ -34,7 +34,7 @@ describe('the addon and src/native.ts state the same surface', () => {
   });
 
   it.each<[string, (options: ReturnType<typeof tinyModel>) => void]>([
-    ['precision: one of fp32, bf16, fp16 expected', o => Object.assign(o, { precision: 'fp64' })],
+    ['precision: one of fp32, bf16, fp16, int8 expected', o => Object.assign(o, { precision: 'fp64' })],
     ['threads: a number from 1 to 1024 expected', o => Object.assign(o, { threads: 100_000 })],
     [
       'encoder.attentionHeads: a divisor of hiddenSize expected',
@@ -50,7 +50,10 @@ describe('the addon and src/native.ts state the same surface', () => {
       o => Object.assign(o.encoder, { relativeAttentionBuckets: 30 }),
     ],
     ['encoder.positionOffset: a number from 0', o => Object.assign(o.encoder, { positionOffset: -5 })],
-    ['head.type: one of cross-attention, concat, cls expected', o => Object.assign(o.head, { type: 'mlp' })],
+    [
+      'head.type: one of cross-attention, concat, cls, mean expected',
+      o => Object.assign(o.head, { type: 'mlp' }),
+    ],
     [
       'head.attentionHeads: a divisor of encoder.hiddenSize',
       o => Object.assign(o.head, { attentionHeads: 3 }),

@@ -4,10 +4,13 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { loadEngine } from '../../src/engine.js';
 import { openEncoder } from '../../src/model/encoder.js';
+import type { ParameterInfo } from '../../src/native.js';
+import { train } from '../../src/train/train.js';
 import { fixture } from '../model/weights.js';
 import { tinyHead, tinyModel } from './tiny-model.js';
 
 const addon = loadEngine();
+const cpu = addon.devices().find(device => device.name === 'cpu')!;
 
 /** Logits with the fixture's encoder and a head that depends on the seed alone. */
 async function logits(name: string): Promise<Float32Array> {
@@ -87,4 +90,30 @@ describe('from its checkpoint the engine computes what transformers does', () =>
       });
     },
   );
+});
+
+describe.runIf(cpu.precisions.includes('bf16'))('a model that only predicts in bf16', () => {
+  it('has its weights in another order, and says so to who wants them back', async () => {
+    const { training: _, ...options } = tinyModel({ precision: 'bf16' });
+    const model = await addon.createModel(options);
+    const refused = { code: 'BAD_OPTION', message: expect.stringContaining('not kept') };
+    const [{ name }] = model.parameters() as [ParameterInfo];
+    await expect(model.read('weight', name)).rejects.toMatchObject(refused);
+    await expect(model.save('nowhere', { optimizer: false, metadata: {} })).rejects.toMatchObject(refused);
+    await expect(model.load([])).rejects.toMatchObject(refused);
+    model.dispose();
+  });
+});
+
+describe('int8', () => {
+  it('is for prediction alone', async () => {
+    await expect(addon.createModel(tinyModel({ precision: 'int8' }))).rejects.toMatchObject({
+      code: 'BAD_OPTION',
+      message: expect.stringContaining('int8'),
+    });
+    await expect(train({ data: 'nowhere', precision: 'int8' as 'bf16' })).rejects.toMatchObject({
+      code: 'BAD_OPTION',
+      message: expect.stringContaining('precision'),
+    });
+  });
 });

@@ -95,6 +95,11 @@ describe('Predictor.load', () => {
     [['folder', { batchsize: 2 }], 'no option "batchsize"'],
     [['folder', null], 'the options must be an object, not null'],
     [['folder', { device: 1 }], '"device" must be a string'],
+    [['folder', { thresholds: [0.4] }], '"thresholds" must be an object of numbers by class, not [0.4]'],
+    [['folder', { thresholds: { 'cs.AI': 0 } }], 'the threshold of "cs.AI" must be a number between 0 and 1'],
+    [['folder', { thresholds: { 'cs.AI': 1 } }], 'must be a number between 0 and 1, not 1'],
+    [['folder', { thresholds: { 'cs.AI': '0.4' } }], 'must be a number between 0 and 1, not "0.4"'],
+    [['folder', { thresholds: { 'cs.Al': 0.4 } }], 'the model has no class "cs.Al"'],
   ])('called without types with %j refuses it', async (args, message) => {
     const loosely = Predictor.load as unknown as (...args: unknown[]) => Promise<unknown>;
     await expect(loosely(...args)).rejects.toMatchObject({
@@ -125,6 +130,18 @@ describe('predict', () => {
     const stricter = await Predictor.load('folder');
     expect((await stricter.predict(paper(4))).category).toBe('cs.CV');
     expect((await stricter.predict(paper(3))).category).toBe('cs.AI');
+  });
+
+  it("chooses by the call's thresholds in place of the model's own, at the model's temperature", async () => {
+    engine.thresholds = { method: 'thresholds', thresholds: { 'cs.CV': 0.1 }, temperature: 2 };
+    const predictor = await Predictor.load('folder', { thresholds: { 'cs.AI': 0.2 } });
+    const { category, probabilities } = await predictor.predict(paper(4));
+    expect(category).toBe('cs.AI');
+    expect(probabilities['cs.CL']).toBeCloseTo(Math.E / (Math.E + 2), 6);
+    const stricter = await Predictor.load('folder', { thresholds: { 'cs.AI': 0.3 } });
+    expect((await stricter.predict(paper(4))).category).toBe('cs.CL');
+    const none = await Predictor.load('folder', { thresholds: {} });
+    expect((await none.predict(paper(4))).category).toBe('cs.CL');
   });
 
   it('applies the temperature that the model was saved with', async () => {

@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { Example } from '../../src/data/dataset.js';
 import { ArxivNativeError } from '../../src/errors.js';
+import { fitBlend } from '../../src/evaluate/blend.js';
 import { TokenizedExamples } from '../../src/evaluate/tokenized-examples.js';
 import type { Tokenizer } from '../../src/text/tokenizer.js';
 import { epochOrder } from '../../src/train/batches.js';
@@ -155,6 +156,22 @@ describe('the epoch loop', () => {
       'checkpoint 9',
       'checkpoint 12',
     ]);
+  });
+
+  it('weights words for the weights that are kept, which it chooses by the encoder alone', async () => {
+    // In the second epoch the encoder is right about the first two papers, words always about all but the first.
+    const encoder = Float32Array.of(1, 0, 0, 1, 0, 1, 1, 0);
+    const words = Float32Array.of(0, 1, 0, 1, 2, 0, 0, 2);
+    const alone = setUp([1, 2, 1]);
+    await runEpochs(alone, {});
+    const together = setUp([1, 2, 1], { words });
+    await runEpochs(together, {});
+    expect(withoutTimes(together.state.history)).toEqual(withoutTimes(alone.state.history));
+    const { epoch, validation, scales } = together.state.best!;
+    expect(epoch).toBe(2);
+    expect(scales).toEqual(await fitBlend(encoder, words, [0, 1, 0, 1], 2));
+    expect(validation.logLoss).toBeLessThan(alone.state.best!.validation.logLoss);
+    expect(alone.state.best).not.toHaveProperty('scales');
   });
 
   it('reports losses as means over papers', async () => {

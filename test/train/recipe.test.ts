@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ArxivNativeError } from '../../src/errors.js';
-import { loadRecipe, recipeNames } from '../../src/train/recipe.js';
+import { listRecipes, loadRecipe, recipeNames, traceRecipe } from '../../src/train/recipe.js';
 
 let folder: string;
 beforeAll(() => {
@@ -30,6 +30,7 @@ function failure(action: () => unknown): ArxivNativeError {
 describe('the recipes of the package', () => {
   it('are these, and each is complete', () => {
     expect(recipeNames()).toEqual([
+      'arxiv',
       'demo',
       'light',
       'v2',
@@ -94,6 +95,8 @@ describe('the recipes of the package', () => {
         headLearningRateFactor: 5,
         headWeightDecayFactor: 2,
         labelSmoothing: 0.1,
+        focalGamma: 2,
+        activation: head === 'cls' ? 'relu' : 'gelu',
         batchSize: 12,
         epochs: 10,
         patience: 3,
@@ -104,6 +107,29 @@ describe('the recipes of the package', () => {
       expect(recipe.hidden).toEqual(head === 'cls' ? [256] : [512, 256, 128]);
     },
   );
+});
+
+describe('a traced recipe', () => {
+  it('says what it extends, and which recipe each value comes from', () => {
+    const { name, extends: parents, recipe, origins } = traceRecipe('v4.0');
+    expect({ name, parents }).toEqual({ name: 'v4.0', parents: ['v3.7', 'v3.6', 'v2'] });
+    expect(recipe).toEqual(loadRecipe('v4.0'));
+    expect(origins).toMatchObject({ loss: 'v4.0', classWeights: 'v3.7', dropout: 'v3.6', epochs: 'v2' });
+    expect(Object.keys(origins).sort()).toEqual(Object.keys(recipe).sort());
+  });
+
+  it('may be a file, which names the files that it extends', () => {
+    const parent = write('parent.json', { extends: 'v2', epochs: 4 });
+    const child = write('child.json', { extends: './parent.json', patience: 1 });
+    const { extends: parents, recipe, origins } = traceRecipe(child);
+    expect(parents).toEqual([parent, 'v2']);
+    expect(recipe).toMatchObject({ epochs: 4, patience: 1 });
+    expect(origins).toMatchObject({ patience: child, epochs: parent, head: 'v2' });
+  });
+
+  it('is there for every name', () => {
+    expect(listRecipes().map(({ name }) => name)).toEqual(recipeNames());
+  });
 });
 
 describe('a recipe of the user', () => {
@@ -207,6 +233,10 @@ describe('options beside the recipe', () => {
 
   it('set class weights', () => {
     expect(loadRecipe('v5.0', { classWeights: 'none' }).classWeights).toBe('none');
+    expect(loadRecipe('v5.0', { words: 'tfidf' }).words).toBe('tfidf');
+    expect(() => loadRecipe('v5.0', { words: 'all' as never })).toThrow(
+      'options: words (--words) must be one of none, tfidf',
+    );
     expect(() => loadRecipe('v5.0', { classWeights: 'some' as never })).toThrow(
       'options: classWeights (--class-weights)',
     );

@@ -1,5 +1,6 @@
 import type { Dataset, Example } from '../../data/dataset.js';
-import type { Paper } from '../../data/paper.js';
+import { SparseClassifier, wordsText } from '../../model/sparse-classifier.js';
+import { Tfidf } from '../../text/tfidf.js';
 import { cacheFolder } from '../../util/cache-folder.js';
 import { throwIfCancelled } from '../../util/cancel.js';
 import { checkOptions } from '../../util/options.js';
@@ -7,8 +8,6 @@ import { pacer } from '../../util/pace.js';
 import { evaluate, type Metrics } from '../metrics.js';
 import { readCached, writeCached } from './cache.js';
 import { fitLogisticRegression } from './logistic-regression.js';
-import { SparseClassifier } from './sparse-classifier.js';
-import { Tfidf } from './tfidf.js';
 
 const DOING = 'training the baseline';
 
@@ -51,18 +50,27 @@ export interface BaselineHooks {
  * @throws ArxivNativeError CANCELLED soon after the signal comes
  */
 export async function trainBaseline(dataset: Dataset, hooks: BaselineHooks = {}): Promise<Baseline> {
+  const { classifier, cached } = await trainWords(dataset, hooks);
+  return {
+    classifier,
+    validation: await scoreBaseline(classifier, dataset.validation, hooks),
+    test: await scoreBaseline(classifier, dataset.test, hooks),
+    cached,
+  };
+}
+
+/** The classifier of trainBaseline, from the training part alone. */
+export async function trainWords(
+  dataset: Dataset,
+  hooks: BaselineHooks = {},
+): Promise<Pick<Baseline, 'classifier' | 'cached'>> {
   checkOptions(hooks, { onProgress: 'any', signal: 'any', cache: 'string' }, 'trainBaseline()');
   throwIfCancelled(hooks.signal, DOING);
   const cache = hooks.cache ?? cacheFolder(process.env, process.platform);
   const found = await readCached(cache, dataset);
   const classifier = found ? new SparseClassifier(found) : await trainClassifier(dataset, hooks);
   if (!found) await writeCached(cache, dataset, classifier.model);
-  return {
-    classifier,
-    validation: await scoreBaseline(classifier, dataset.validation, hooks),
-    test: await scoreBaseline(classifier, dataset.test, hooks),
-    cached: found !== undefined,
-  };
+  return { classifier, cached: found !== undefined };
 }
 
 /**
@@ -80,7 +88,7 @@ export async function scoreBaseline(
   const rest = pacer(signal, 'classifying with the baseline');
   const probabilities = new Float32Array(examples.length * labels.length);
   for (const [i, { paper }] of examples.entries()) {
-    probabilities.set(classifier.probabilities(baselineText(paper)), i * labels.length);
+    probabilities.set(classifier.probabilities(wordsText(paper)), i * labels.length);
     onProgress?.({ stage: 'classifying', unit: 'papers', done: i + 1, total: examples.length });
     await rest();
   }
@@ -89,18 +97,13 @@ export async function scoreBaseline(
   return { metrics: evaluate(probabilities, targets, labels, { categories }), probabilities };
 }
 
-/** What the baseline reads of a paper. */
-export function baselineText({ title, abstract }: Pick<Paper, 'title' | 'abstract'>): string {
-  return `${title} ${abstract}`;
-}
-
 async function trainClassifier(
   { labels, train }: Dataset,
   { signal, onProgress }: BaselineHooks,
 ): Promise<SparseClassifier> {
   const rest = pacer(signal, DOING);
   const { tfidf, matrix } = await Tfidf.fit(
-    train.map(({ paper }) => baselineText(paper)),
+    train.map(({ paper }) => wordsText(paper)),
     {
       rest,
       onProgress: done => onProgress?.({ stage: 'reading', unit: 'papers', done, total: train.length }),

@@ -3,8 +3,8 @@ import { mkdir, readFile, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { deserialize, serialize } from 'node:v8';
 import type { Dataset } from '../../data/dataset.js';
+import type { SparseModel } from '../../model/sparse-classifier.js';
 import { beside, writeFileSynced } from '../../util/files.js';
-import type { SparseModel } from './sparse-classifier.js';
 
 /** Raise it with every change that gives other probabilities: what was trained before is then trained again. */
 const METHOD = 1;

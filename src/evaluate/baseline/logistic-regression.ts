@@ -1,5 +1,6 @@
+import { type LinearModel, softmax } from '../../model/sparse-classifier.js';
+import type { SparseMatrix } from '../../text/tfidf.js';
 import { minimize } from './lbfgs.js';
-import type { SparseMatrix } from './tfidf.js';
 
 /** scikit-learn's C: the inverse of the penalty on the weights, where the loss is summed over the papers. */
 const C = 4;
@@ -16,13 +17,6 @@ const BLOCK = 4;
 interface Layout {
   classes: number;
   stride: number;
-}
-
-export interface LinearModel {
-  /** features × classes, row-major. */
-  weights: Float32Array;
-  /** One a class. */
-  bias: Float32Array;
 }
 
 interface FitHooks {
@@ -167,19 +161,6 @@ function penalize(
   }
   for (let i = biasAt; i < gradient.length; i++) gradient[i]! /= rows;
   return (penalty / 2) * squares;
-}
-
-/** Turns logits into probabilities, in place, and returns the logarithm of the sum of their exponentials. */
-export function softmax(logits: Float64Array): number {
-  let largest = -Infinity;
-  for (const logit of logits) largest = Math.max(largest, logit);
-  let sum = 0;
-  for (let k = 0; k < logits.length; k++) {
-    logits[k] = Math.exp(logits[k]! - largest);
-    sum += logits[k]!;
-  }
-  for (let k = 0; k < logits.length; k++) logits[k]! /= sum;
-  return largest + Math.log(sum);
 }
 
 function squaredNorm(vector: Float64Array): number {

@@ -123,8 +123,11 @@ export async function teach(
   const examples = [...data.train, ...lesson.unlabelled];
   const { hashes, teacher, temperature } = lesson;
   const classes = data.labels.length;
-  const made = [hashes, data.fingerprint, data.labels, placement.precision];
-  const key = createHash('sha256').update(JSON.stringify(made)).digest('hex').slice(0, 16);
+  const asked = createHash('sha256').update(
+    JSON.stringify([hashes.teacher, data.labels, placement.precision]),
+  );
+  for (const { paper } of examples) asked.update(`${paper.title}\n${paper.abstract}\n`);
+  const key = asked.digest('hex').slice(0, 16);
   const file = join(folder, `teacher-${key}.bin`);
   const kept = await readFile(file).catch(() => undefined);
   if (kept?.length === 4 * examples.length * classes) {
@@ -134,7 +137,10 @@ export async function teach(
   try {
     const papers = new TokenizedExamples(saved.tokenizer, examples, saved.lengths);
     const onDone = (done: number) => onProgress?.({ type: 'teaching', done, total: papers.length });
-    const said = await logitsOf(model, papers, classes, { signal, onProgress: onDone });
+    const said = await logitsOf({ model, words: saved.words }, papers, classes, {
+      signal,
+      onProgress: onDone,
+    });
     const order = data.labels.map(label => saved.labels.indexOf(label));
     const logits = Float32Array.from(said, (_, i) => said[i - (i % classes) + order[i % classes]!]!);
     await writeWhole(file, part => writeFileSynced(part, new Uint8Array(logits.buffer))).catch(error => {

@@ -1,4 +1,4 @@
-import type { EncoderShape, Precision } from '../../native.js';
+import type { EncoderShape, Precision, TrainingPrecision } from '../../native.js';
 import type { RandomEncoder } from '../recipe.js';
 import type { SessionRecord } from '../types.js';
 
@@ -36,11 +36,11 @@ export interface PretrainOptions {
   /** In the encoder, while it is pre-trained; 0 if absent. */
   dropout?: number | undefined;
   /** The type that the weights are stored in; `bf16` if absent. */
-  saveAs?: Precision | undefined;
+  saveAs?: TrainingPrecision | undefined;
   /** Decides initial weights, order, masks and which papers are held out; 42 if absent. */
   seed?: number | undefined;
   device?: string | undefined;
-  precision?: 'auto' | Precision | undefined;
+  precision?: 'auto' | TrainingPrecision | undefined;
   threads?: number | undefined;
   force?: boolean | undefined;
   resume?: boolean | undefined;
@@ -109,7 +109,7 @@ export interface PretrainPlan {
     dropout: number;
     seed: number;
   };
-  saveAs: Precision;
+  saveAs: TrainingPrecision;
   device: string;
   precision: Precision;
   threads: number;

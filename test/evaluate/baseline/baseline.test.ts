@@ -10,11 +10,10 @@ import {
   type Baseline,
   type BaselineHooks,
   type BaselineProgress,
-  baselineText,
   scoreBaseline,
   trainBaseline,
 } from '../../../src/evaluate/baseline/baseline.js';
-import { SparseClassifier } from '../../../src/evaluate/baseline/sparse-classifier.js';
+import { SparseClassifier, wordsText } from '../../../src/model/sparse-classifier.js';
 
 const EXAMPLES = fileURLToPath(new URL('../../../examples/papers.jsonl', import.meta.url));
 const dataset = await loadDataset(EXAMPLES, { seed: 42 });
@@ -47,7 +46,7 @@ describe('trainBaseline', () => {
     ] as const) {
       expect(score.metrics.papers).toBe(part.length);
       expect(score.metrics.accuracy).toBeGreaterThan(0.5); // 0.25 is chance
-      const first = classifier.probabilities(baselineText(part[0]!.paper));
+      const first = classifier.probabilities(wordsText(part[0]!.paper));
       expect(score.probabilities.slice(0, 4)).toEqual(first);
       expect(first.reduce((sum, p) => sum + p)).toBeCloseTo(1, 6);
     }
@@ -94,7 +93,7 @@ describe('trainBaseline', () => {
     await expect(train(dataset, { signal: early })).rejects.toMatchObject({ code: 'CANCELLED' });
     const interrupt = new AbortController();
     // The timer fires because the work lets the event loop have its turn.
-    const many = withTexts(dataset.train.flatMap(each => Array(40).fill(baselineText(each.paper))));
+    const many = withTexts(dataset.train.flatMap(each => Array(40).fill(wordsText(each.paper))));
     setTimeout(() => interrupt.abort(), 50);
     const running = train({ ...many, fingerprint: 'many' }, { signal: interrupt.signal });
     await expect(running).rejects.toMatchObject({ code: 'CANCELLED' });
@@ -170,7 +169,7 @@ describe('a classifier', () => {
     const [example] = dataset.test;
     const { metrics, probabilities } = await scoreBaseline(classifier, [example!]);
     expect(metrics.papers).toBe(1);
-    expect(probabilities).toEqual(classifier.probabilities(baselineText(example!.paper)));
+    expect(probabilities).toEqual(classifier.probabilities(wordsText(example!.paper)));
   });
 
   it('refuses parts that do not fit together', async () => {

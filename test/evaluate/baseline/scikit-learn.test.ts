@@ -1,9 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { baselineText } from '../../../src/evaluate/baseline/baseline.js';
 import { fitLogisticRegression } from '../../../src/evaluate/baseline/logistic-regression.js';
-import { SparseClassifier } from '../../../src/evaluate/baseline/sparse-classifier.js';
-import { Tfidf, type Vocabulary, wordsOf } from '../../../src/evaluate/baseline/tfidf.js';
+import { SparseClassifier, wordsText } from '../../../src/model/sparse-classifier.js';
+import { Tfidf, type Vocabulary, wordsOf } from '../../../src/text/tfidf.js';
 
 const url = (path: string) => new URL(path, import.meta.url);
 const fixture = (name: string) => JSON.parse(readFileSync(url(`../../fixtures/baseline/${name}`), 'utf8'));
@@ -20,7 +19,7 @@ const training = papers.filter((_, i) => !expected.heldOut.includes(i));
 
 const rest = async () => {};
 const onProgress = () => {};
-const fitted = await Tfidf.fit(training.map(baselineText), { rest, onProgress });
+const fitted = await Tfidf.fit(training.map(wordsText), { rest, onProgress });
 const terms = termsOf(fitted.tfidf.vocabulary);
 
 function termsOf({ words, pairs }: Vocabulary): string[] {
@@ -90,7 +89,7 @@ describe('TF-IDF', () => {
 
   it('gives the same vectors of papers it has not seen', () => {
     for (const [i, row] of (expected.rows as Record<string, number>[]).entries()) {
-      const { columns, values } = fitted.tfidf.transform(baselineText(heldOut[i]!));
+      const { columns, values } = fitted.tfidf.transform(wordsText(heldOut[i]!));
       const found = Object.fromEntries([...columns].map((column, at) => [terms[column]!, values[at]!]));
       expect(Object.keys(found).sort()).toEqual(Object.keys(row).sort());
       for (const term of Object.keys(row)) expect(found[term]).toBeCloseTo(row[term]!, 6);
@@ -100,7 +99,7 @@ describe('TF-IDF', () => {
   it('gives a training paper the row that it has in the matrix', () => {
     const { starts, columns, values } = fitted.matrix;
     for (const [i, paper] of training.entries()) {
-      const vector = fitted.tfidf.transform(baselineText(paper));
+      const vector = fitted.tfidf.transform(wordsText(paper));
       expect(vector.columns).toEqual(columns.slice(starts[i], starts[i + 1]));
       expect(vector.values).toEqual(values.slice(starts[i], starts[i + 1]));
     }
@@ -115,13 +114,13 @@ describe('logistic regression', () => {
     const theirs = terms.map(term => expected.weights[term] as number[]);
     expect(difference(rows, theirs)).toBeLessThan(5e-3);
     expect(difference([[...bias]], [expected.bias])).toBeLessThan(1e-3);
-    const probabilities = heldOut.map(paper => [...classifier.probabilities(baselineText(paper))]);
+    const probabilities = heldOut.map(paper => [...classifier.probabilities(wordsText(paper))]);
     expect(difference(probabilities, expected.probabilities)).toBeLessThan(1e-3);
   });
 
   it('takes two classes as scikit-learn does', async () => {
     const classifier = await classifierOf(expected.pair.labels);
-    const probabilities = heldOut.map(paper => [...classifier.probabilities(baselineText(paper))]);
+    const probabilities = heldOut.map(paper => [...classifier.probabilities(wordsText(paper))]);
     expect(difference(probabilities, expected.pair.probabilities)).toBeLessThan(1e-3);
   });
 });

@@ -7,9 +7,16 @@ const EMPTY = -1;
  * of some million pairs takes several times the memory and time, and ends at 2^24 of them.
  */
 export class PairTable {
-  private keys = new Float64Array(1024).fill(EMPTY);
-  private numbers = new Int32Array(1024);
+  private keys: Float64Array;
+  private numbers: Int32Array;
   private count = 0;
+
+  /** @param expected so many pairs fit without growing */
+  constructor(expected = 512) {
+    const slots = 2 ** Math.ceil(Math.log2(Math.max(1, expected) * 2));
+    this.keys = new Float64Array(slots).fill(EMPTY);
+    this.numbers = new Int32Array(slots);
+  }
 
   get size(): number {
     return this.count;

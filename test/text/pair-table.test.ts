@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
-import { PairTable } from '../../../src/evaluate/baseline/pair-table.js';
-import { seededRandom } from '../../../src/util/random.js';
+import { PairTable } from '../../src/text/pair-table.js';
+import { seededRandom } from '../../src/util/random.js';
 
 it('numbers pairs in the order in which they come, as a Map would', () => {
   const table = new PairTable();

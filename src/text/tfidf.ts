@@ -1,4 +1,4 @@
-import { Growing } from './growing.js';
+import { Growing } from '../util/growing.js';
 import { PairTable } from './pair-table.js';
 
 /** Terms of fewer texts are left out. */
@@ -38,18 +38,25 @@ interface FitHooks {
  */
 export class Tfidf {
   private readonly words: Map<string, number>;
-  private readonly pairs = new PairTable();
+  private readonly pairs: PairTable;
   /** Of each feature how often the text at hand has it; 0 between texts. */
   private readonly counts: Int32Array;
 
-  /** @param idf one a feature */
+  /**
+   * @param idf one a feature
+   * @throws RangeError if a word or pair comes twice
+   */
   constructor(
     readonly vocabulary: Vocabulary,
     readonly idf: Float32Array,
   ) {
     const { words, pairs } = vocabulary;
     this.words = new Map(words.map((word, i) => [word, i]));
+    this.pairs = new PairTable(pairs.length / 2);
     for (let i = 0; i < pairs.length; i += 2) this.pairs.add(pairs[i]!, pairs[i + 1]!);
+    if (this.words.size < words.length || this.pairs.size < pairs.length / 2) {
+      throw new RangeError('a word or pair comes twice');
+    }
     this.counts = new Int32Array(idf.length);
   }
 

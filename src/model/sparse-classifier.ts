@@ -1,5 +1,16 @@
-import { type LinearModel, softmax } from './logistic-regression.js';
-import { Tfidf, type Vocabulary } from './tfidf.js';
+import { Tfidf, type Vocabulary } from '../text/tfidf.js';
+
+/** What a classifier of words reads of a paper. */
+export function wordsText({ title, abstract }: { title: string; abstract: string }): string {
+  return `${title} ${abstract}`;
+}
+
+export interface LinearModel {
+  /** features × classes, row-major. */
+  weights: Float32Array;
+  /** One a class. */
+  bias: Float32Array;
+}
 
 /** All that a classifier of words knows: plain data, to be saved and loaded. */
 export interface SparseModel extends LinearModel {
@@ -14,7 +25,7 @@ export interface SparseModel extends LinearModel {
 export class SparseClassifier {
   private readonly tfidf: Tfidf;
 
-  /** @throws RangeError if the parts do not fit together */
+  /** @throws RangeError if the parts do not fit together, or a feature comes twice */
   constructor(readonly model: SparseModel) {
     const { labels, vocabulary, idf, weights, bias } = model;
     const features = vocabulary.words.length + vocabulary.pairs.length / 2;
@@ -29,6 +40,13 @@ export class SparseClassifier {
 
   /** One a label. Of a text without a known word the bias alone speaks. */
   probabilities(text: string): Float32Array {
+    const logits = this.logits(text);
+    softmax(logits);
+    return Float32Array.from(logits);
+  }
+
+  /** What the probabilities are the softmax of. */
+  logits(text: string): Float64Array {
     const { weights, bias } = this.model;
     const { columns, values } = this.tfidf.transform(text);
     const classes = bias.length;
@@ -37,7 +55,19 @@ export class SparseClassifier {
       const base = columns[i]! * classes;
       for (let k = 0; k < classes; k++) logits[k]! += values[i]! * weights[base + k]!;
     }
-    softmax(logits);
-    return Float32Array.from(logits);
+    return logits;
   }
+}
+
+/** Turns logits into probabilities, in place, and returns the logarithm of the sum of their exponentials. */
+export function softmax(logits: Float64Array): number {
+  let largest = -Infinity;
+  for (const logit of logits) largest = Math.max(largest, logit);
+  let sum = 0;
+  for (let k = 0; k < logits.length; k++) {
+    logits[k] = Math.exp(logits[k]! - largest);
+    sum += logits[k]!;
+  }
+  for (let k = 0; k < logits.length; k++) logits[k]! /= sum;
+  return largest + Math.log(sum);
 }

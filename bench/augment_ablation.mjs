@@ -1,0 +1,173 @@
+// v5.0 with and without back-translated copies: for each number of papers a class and each seed two trainings on the
+// same splits, one JSON line each. A run whose line is in the results is not made again, and one that was killed goes
+// on from its checkpoint: the same command finishes what is left. Run `npm run build` first.
+//
+//   node bench/augment_ablation.mjs --papers PAPERS --encoder ENCODER --model-dir MODELS --work DIR \
+//     --cell 300:5 --cell 3000:3                    300 papers a class with five seeds, 3,000 with three
+//   node bench/augment_ablation.mjs --work DIR --report
+import { spawn } from 'node:child_process';
+import { appendFileSync, existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { seededRandom } from '../dist/util/random.js';
+
+const { values } = parseArgs({
+  options: {
+    papers: { type: 'string' },
+    encoder: { type: 'string' },
+    'model-dir': { type: 'string' },
+    work: { type: 'string' },
+    cell: { type: 'string', multiple: true, default: ['300:5', '3000:3'] },
+    pivot: { type: 'string', default: 'pt' },
+    samples: { type: 'string', default: '450' },
+    recipe: { type: 'string', default: 'v5.0' },
+    categories: { type: 'string', default: 'cs.AI,cs.CL,cs.CV,cs.LG' },
+    'first-seed': { type: 'string', default: '42' },
+    epochs: { type: 'string', default: '4' },
+    threads: { type: 'string' },
+    precision: { type: 'string', default: 'auto' },
+    report: { type: 'boolean', default: false },
+  },
+});
+if (!values.work || (!values.report && !(values.papers && values.encoder))) {
+  console.error('usage: see the head of augment_ablation.mjs');
+  process.exit(2);
+}
+const CATEGORY = 'cs.AI';
+const results = join(values.work, 'results.jsonl');
+const launcher = fileURLToPath(new URL('../bin/arxiv-native.js', import.meta.url));
+
+mkdirSync(values.work, { recursive: true });
+if (!values.report) for (const cell of values.cell) await runCell(...cell.split(':').map(Number));
+report();
+
+async function runCell(perClass, seeds) {
+  const data = join(values.work, `data-${perClass}`);
+  if (!existsSync(join(data, 'dataset.json'))) {
+    const classes = ['--categories', values.categories, '--per-class', String(perClass), '--seed', '42'];
+    await cli('prepare', values.papers, '--out', data, ...classes);
+  }
+  if (!existsSync(join(data, 'augmented.jsonl'))) {
+    const models = values['model-dir'] ? ['--model-dir', values['model-dir']] : [];
+    const copies = ['--category', CATEGORY, '--samples', values.samples, '--pivot', values.pivot];
+    await cli('augment', data, ...copies, ...models);
+  }
+  for (let seed = Number(values['first-seed']), last = seed + seeds; seed < last; seed++) {
+    for (const augmented of [false, true]) await runOnce(data, perClass, seed, augmented);
+  }
+}
+
+async function runOnce(data, perClass, seed, augmented) {
+  const isThis = line => line.perClass === perClass && line.seed === seed && line.augmented === augmented;
+  if (lines().some(isThis)) return;
+  const name = `${perClass}-${seed}-${augmented ? 'with' : 'without'}`;
+  const [out, predictions] = ['', '.jsonl'].map(ending => join(values.work, `${name}${ending}`));
+  const options = ['--recipe', values.recipe, '--encoder', values.encoder, '--epochs', values.epochs];
+  const place = ['--seed', String(seed), '--precision', values.precision];
+  const threads = values.threads ? ['--threads', values.threads] : [];
+  const how = augmented ? [] : ['--no-augment'];
+  // A run that was complete when its line was not yet written has no test left: it is made again.
+  if (existsSync(out)) rmSync(out, { recursive: true });
+  const args = ['train', '--data', data, '--out', out, ...options, ...place, ...threads, ...how];
+  const more = ['--resume', '--json', '--save-predictions', predictions];
+  rmSync(predictions, { force: true });
+  const { training } = JSON.parse(await cli(...args, ...more));
+  const said = readFileSync(predictions, 'utf8')
+    .split('\n')
+    .filter(Boolean)
+    .map(line => JSON.parse(line));
+  const { test, validation, bestEpoch, trainingSeconds, data: facts } = training;
+  const line = {
+    perClass,
+    seed,
+    augmented,
+    copies: facts.copies?.papers.reduce((sum, papers) => sum + papers, 0) ?? 0,
+    bestEpoch,
+    seconds: Math.round(trainingSeconds),
+    validationAccuracy: validation.accuracy,
+    accuracy: test.accuracy,
+    macroF1: test.macro.f1,
+    recall: Object.fromEntries(test.perClass.map(({ label, recall }) => [label, recall])),
+    // By paper, for paired intervals.
+    right: Object.fromEntries(said.map(({ id, label, predicted }) => [id, Number(label === predicted)])),
+    labels: Object.fromEntries(said.map(({ id, label }) => [id, label])),
+  };
+  appendFileSync(results, `${JSON.stringify(line)}\n`);
+  console.log(JSON.stringify({ ...line, right: undefined, labels: undefined }));
+  rmSync(out, { recursive: true });
+}
+
+function lines() {
+  if (!existsSync(results)) return [];
+  return readFileSync(results, 'utf8')
+    .split('\n')
+    .filter(Boolean)
+    .map(line => JSON.parse(line));
+}
+
+/** Means over seeds, and the difference with a 95 % interval over seeds and test papers, both drawn anew. */
+function report() {
+  const all = lines();
+  for (const perClass of new Set(all.map(line => line.perClass))) {
+    const side = augmented => all.filter(line => line.perClass === perClass && line.augmented === augmented);
+    const pairs = side(true).flatMap(on => {
+      const off = side(false).find(({ seed }) => seed === on.seed);
+      return off ? [{ on, off }] : [];
+    });
+    if (pairs.length === 0) continue;
+    const ids = Object.keys(pairs[0].on.right);
+    const groups = {
+      accuracy: ids,
+      [`${CATEGORY} recall`]: ids.filter(id => pairs[0].on.labels[id] === CATEGORY),
+    };
+    for (const [figure, papers] of Object.entries(groups)) {
+      const [without, with_] = ['off', 'on'].map(which =>
+        mean(pairs.map(pair => mean(papers.map(id => pair[which].right[id])))),
+      );
+      const [low, high] = interval(pairs, papers);
+      const points = value => Number((100 * value).toFixed(2));
+      console.log(
+        JSON.stringify({
+          perClass,
+          seeds: pairs.length,
+          figure,
+          without: points(without),
+          with: points(with_),
+          difference: points(with_ - without),
+          interval: [points(low), points(high)],
+        }),
+      );
+    }
+  }
+}
+
+function interval(pairs, papers) {
+  const random = seededRandom('ablation');
+  const draw = list => list.map(() => list[Math.floor(random() * list.length)]);
+  const differences = Array.from({ length: 2000 }, () => {
+    const drawn = draw(papers);
+    return mean(draw(pairs).map(({ on, off }) => mean(drawn.map(id => on.right[id] - off.right[id]))));
+  }).sort((a, b) => a - b);
+  return [differences[50], differences[1949]];
+}
+
+function mean(numbers) {
+  return numbers.reduce((sum, value) => sum + value, 0) / numbers.length;
+}
+
+/** Standard output of the command; what it says of its progress is shown. */
+function cli(...args) {
+  const child = spawn(process.execPath, [launcher, ...args], { stdio: ['ignore', 'pipe', 'inherit'] });
+  let output = '';
+  child.stdout.setEncoding('utf8').on('data', text => {
+    output += text;
+  });
+  return new Promise((resolve, reject) => {
+    child.on('error', reject);
+    child.on('close', code => {
+      if (code === 0) resolve(output);
+      else reject(new Error(`arxiv-native ${args[0]} ended with ${code}`));
+    });
+  });
+}

@@ -1,0 +1,172 @@
+// The table of results: every version of the predecessor and ours on the same real papers, beside words alone.
+// Each run is `train --resume` and `evaluate` of the built CLI and is kept in --out: started again, the script goes on
+// where it was stopped. `npm run build` first; bench/README.md has the commands.
+import { spawn } from 'node:child_process';
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+
+const PER_CLASS = '3000';
+const SPLIT_SEED = '42';
+/** What the predecessor printed of itself: with SciBERT, on other papers, contradictory labels and a leaking split. */
+const PRINTED = { 'v5.0': '57.0 / 41.9' };
+
+const { values } = parseArgs({
+  options: {
+    papers: { type: 'string' },
+    encoder: { type: 'string' },
+    'large-encoder': { type: 'string' },
+    out: { type: 'string' },
+    epochs: { type: 'string', default: '4' },
+    threads: { type: 'string', default: '1' },
+    parallel: { type: 'string', default: '2' },
+    only: { type: 'string' },
+  },
+});
+if (!values.papers || !values.encoder || !values.out) {
+  console.error(
+    'usage: results.mjs --papers FILE --encoder ENCODER --out FOLDER [--large-encoder ENCODER] [--epochs 4]\n' +
+      '       [--threads 1] [--parallel 2: runs at once] [--only v5.0,light]',
+  );
+  process.exit(2);
+}
+
+const { out, encoder, epochs } = values;
+const rows = [
+  { name: 'light', seeds: [42] },
+  { name: 'v2', seeds: [42] },
+  { name: 'v3.7', seeds: [42] },
+  { name: 'v5.0', seeds: [42, 43, 44] },
+  { name: 'v5.1', seeds: [42] },
+  { name: 'arxiv', seeds: [42, 43, 44] },
+  { name: 'v5.0, labels by query', recipe: 'v5.0', data: 'query', seeds: [42] },
+  ...(values['large-encoder']
+    ? [{ name: 'arxiv, larger encoder', recipe: 'arxiv', encoder: values['large-encoder'], seeds: [42] }]
+    : []),
+].filter(({ name, recipe = name }) => !values.only || values.only.split(',').includes(recipe));
+
+mkdirSync(join(out, 'figures'), { recursive: true });
+for (const labels of new Set(rows.map(({ data = 'primary' }) => data))) await prepare(labels);
+
+const waiting = rows.flatMap(row => row.seeds.map(seed => ({ ...row, seed })));
+let failed = false;
+await Promise.all(Array.from({ length: Number(values.parallel) }, work));
+const table = renderTable();
+writeFileSync(join(out, 'table.md'), table);
+console.log(table);
+process.exitCode = failed ? 1 : 0;
+
+async function prepare(labels) {
+  const folder = join(out, labels);
+  if (existsSync(folder)) return;
+  const rule = ['--labels', labels, '--per-class', PER_CLASS, '--seed', SPLIT_SEED];
+  await cli(['prepare', values.papers, '--out', folder, ...rule]);
+}
+
+async function work() {
+  for (let run = waiting.shift(); run !== undefined && !failed; run = waiting.shift()) {
+    try {
+      await measure(run);
+    } catch (error) {
+      failed = true;
+      console.error(`${run.name}, seed ${run.seed}: ${error.message}`);
+    }
+  }
+}
+
+async function measure({ name, recipe = name, data = 'primary', encoder: own = encoder, seed }) {
+  const figures = figuresFile(name, seed);
+  if (existsSync(figures)) return;
+  const model = join(out, 'models', keyOf(name, seed));
+  const { threads } = values;
+  console.error(`${name}, seed ${seed}: training`);
+  await cli([
+    ...['train', '--resume', '--data', join(out, data), '--recipe', recipe, '--encoder', own, '--out', model],
+    ...['--epochs', epochs, '--seed', String(seed), '--threads', threads, '--no-augment'],
+  ]);
+  const evaluation = await cli(['evaluate', model, '--threads', threads, '--json']);
+  writeFileSync(`${figures}.part`, evaluation);
+  renameSync(`${figures}.part`, figures);
+}
+
+function keyOf(name, seed) {
+  return `${name.replaceAll(/[^\w.]+/g, '-')}-${seed}`;
+}
+
+function figuresFile(name, seed) {
+  return join(out, 'figures', `${keyOf(name, seed)}.json`);
+}
+
+/** Standard output of the CLI; its standard error is a file beside the figures. */
+async function cli(args) {
+  const bin = fileURLToPath(new URL('../bin/arxiv-native.js', import.meta.url));
+  const child = spawn(process.execPath, [bin, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+  let output = '';
+  let said = '';
+  child.stdout.setEncoding('utf8').on('data', text => {
+    output += text;
+  });
+  child.stderr.setEncoding('utf8').on('data', text => {
+    said = (said + text).slice(-2000);
+  });
+  const code = await new Promise((resolve, reject) => child.on('error', reject).on('close', resolve));
+  if (code !== 0) throw new Error(`arxiv-native ${args[0]} ended with ${code}: ${said}`);
+  return output;
+}
+
+function renderTable() {
+  const lines = [
+    '| recipe | seeds | test accuracy | cs.AI recall | log loss | gap | words alone | difference | printed |',
+    '|---|---:|---:|---:|---:|---:|---:|---:|---:|',
+  ];
+  for (const { name, recipe = name, seeds } of rows) {
+    const done = seeds.map(seed => figuresFile(name, seed)).filter(existsSync);
+    if (done.length === 0) {
+      lines.push(`| ${name} | not run | | | | | | | |`);
+      continue;
+    }
+    lines.push(
+      tableRow(
+        name,
+        recipe,
+        done.map(file => JSON.parse(readFileSync(file, 'utf8'))),
+      ),
+    );
+  }
+  return `${lines.join('\n')}\n`;
+}
+
+/** Intervals are of the first seed's model. */
+function tableRow(name, recipe, evaluations) {
+  const [{ intervals, baseline }] = evaluations;
+  const spread = (pick, digits = 1, scale = 100) => {
+    const figures = evaluations.map(evaluation => scale * pick(evaluation));
+    const mean = figures.reduce((sum, figure) => sum + figure, 0) / figures.length;
+    if (figures.length === 1) return mean.toFixed(digits);
+    const deviation = Math.sqrt(
+      figures.reduce((sum, figure) => sum + (figure - mean) ** 2, 0) / (figures.length - 1),
+    );
+    return `${mean.toFixed(digits)} ± ${deviation.toFixed(digits)}`;
+  };
+  const recall = ({ metrics }) => metrics.perClass.find(({ label }) => label === 'cs.AI').recall;
+  const gap = ({ accuracies }) => accuracies.train - accuracies.validation;
+  const range = ({ low, high }) => `${(100 * low).toFixed(1)}–${(100 * high).toFixed(1)}`;
+  const { accuracy: difference } = baseline.difference;
+  const better = difference.low > 0 ? 'better' : difference.high < 0 ? 'worse' : 'level';
+  return [
+    '',
+    name,
+    evaluations.length,
+    `${spread(({ metrics }) => metrics.accuracy)} (${range(intervals.accuracy)})`,
+    spread(recall),
+    spread(({ metrics }) => metrics.logLoss, 3, 1),
+    spread(gap),
+    `${(100 * baseline.metrics.accuracy).toFixed(1)} / ${(100 * recall(baseline)).toFixed(1)}`,
+    `${(100 * difference.value).toFixed(1)} (${range(difference)}): ${better}`,
+    PRINTED[recipe] ?? '',
+    '',
+  ]
+    .join(' | ')
+    .trim();
+}

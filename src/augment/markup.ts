@@ -1,0 +1,48 @@
+/** Formulas, commands with their arguments, addresses; with the letters, digits and signs that touch them. */
+const FORMULA = String.raw`\$\$[^$]+\$\$|\$[^$]+\$|\\\(.*?\\\)|\\\[.*?\\\]`;
+const COMMAND = String.raw`\\[a-zA-Z]+\*?(?:\[[^\]]*\])*(?:\{(?:[^{}]|\{(?:[^{}]|\{[^{}]*\})*\})*\})*|\\[^a-zA-Z\s]`;
+const ADDRESS = String.raw`(?:https?|ftp):\/\/[^\s<>"]*[^\s<>"'.,;:!?)\]}]|www\.[^\s<>"]*[^\s<>"'.,;:!?)\]}]|[\w.+-]+@[\w-]+(?:\.[\w-]+)+`;
+const TOUCHING = String.raw`[\p{L}\p{N}_^%~]*`;
+const MARKUP = new RegExp(`${TOUCHING}(?:(?:${FORMULA}|${COMMAND}|${ADDRESS})${TOUCHING})+`, 'gu');
+
+/**
+ * What stands for a piece of markup. Of a dozen forms this one came through both directions of a neural translator most
+ * often; letters alone are translated, digits and signs are dropped.
+ */
+const PLACEHOLDER = /XQ(\d+)(?!\d)/g;
+
+/** A text in which placeholders stand for what no translator may touch. */
+export interface Protected {
+  text: string;
+  /** Of the text once it was translated, with the markup in place; undefined if some was lost, doubled or invented. */
+  restore(translated: string): string | undefined;
+}
+
+/** Replaces LaTeX (`$…$`, `\cite{…}`), web and mail addresses by placeholders. */
+export function protectMarkup(original: string): Protected {
+  const taken = new Set(Array.from(original.matchAll(PLACEHOLDER), ([, number]) => Number(number)));
+  const pieces = new Map<number, string>();
+  let next = 1;
+  const text = original.replace(MARKUP, piece => {
+    while (taken.has(next)) next++;
+    pieces.set(next, piece);
+    return `XQ${next++}`;
+  });
+  const restore = (translated: string): string | undefined => {
+    const seen = new Map<number, number>();
+    const restored = translated.replace(PLACEHOLDER, (whole, digits: string) => {
+      const number = Number(digits);
+      seen.set(number, (seen.get(number) ?? 0) + 1);
+      return pieces.get(number) ?? whole;
+    });
+    const isWhole = [...pieces.keys()].every(number => seen.get(number) === 1);
+    const isOwn = [...seen.keys()].every(number => pieces.has(number) || taken.has(number));
+    return isWhole && isOwn ? restored : undefined;
+  };
+  return { text, restore };
+}
+
+/** Whether there are words in a protected text, beside its placeholders. */
+export function hasWords(text: string): boolean {
+  return /\p{L}/u.test(text.replace(PLACEHOLDER, ''));
+}

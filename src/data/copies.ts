@@ -1,0 +1,127 @@
+import { existsSync } from 'node:fs';
+import { rename } from 'node:fs/promises';
+import { join } from 'node:path';
+import { ArxivNativeError } from '../errors.js';
+import { throwIfCancelled } from '../util/cancel.js';
+import { fileError, hashFile, syncPath, writeFileSynced, writeWhole } from '../util/files.js';
+import { readJsonObject } from '../util/json.js';
+import { baseId, type Paper, SPLITS, type Split } from './paper.js';
+import { partLines } from './prepare.js';
+import { readPapers } from './read.js';
+
+/** Copies of training papers, in a folder of splits. */
+export const COPIES = 'augmented.jsonl';
+/** How they were made. */
+export const COPIES_RECORD = 'augmented.json';
+
+const FORMAT_VERSION = 1;
+
+/** What augmented.json holds. */
+export interface CopiesRecord {
+  /** SHA-256 of augmented.jsonl. */
+  fingerprint: string;
+  /** Of the data set that the papers were drawn from. */
+  dataset: string;
+  category: string;
+  /** Papers that were asked for; all that there are, where they are fewer. */
+  samples: number;
+  /** Decided which. */
+  seed: number;
+  /** Ids of the papers that were drawn, in that order. */
+  drawn: string[];
+  /** Languages that the abstracts went through; a copy each. */
+  pivots: string[];
+  /** What made the copies, by pivot. */
+  translators: Record<string, string>;
+  /** Whether abstracts went through whole, and not sentence by sentence. */
+  whole: boolean;
+  copies: number;
+  /** Copies that were made and not kept, by what was wrong with them. */
+  dropped: Record<string, number>;
+}
+
+interface ReadCopies {
+  papers: Paper[];
+  fingerprint: string;
+  record?: CopiesRecord | undefined;
+}
+
+/**
+ * The copies that lie beside the splits of `folder`; undefined if there are none.
+ * @throws BAD_INPUT for a copy whose parent does not train, or stands in validation or test; for one without a parent
+ *   or of another class; for a file that was changed since it was written; IO; CANCELLED
+ */
+export async function readCopies(
+  folder: string,
+  { parts, labels }: { parts: Record<Split, readonly Paper[]>; labels: readonly string[] },
+  signal: AbortSignal | undefined,
+): Promise<ReadCopies | undefined> {
+  const file = join(folder, COPIES);
+  if (!existsSync(file)) return undefined;
+  const fingerprint = await hashFile(file, signal);
+  const record = await readRecord(folder, fingerprint);
+  const sides = new Map<string, Split>();
+  // Of a paper that stands on several sides the last one counts: it must not be trained on twice.
+  for (const part of SPLITS) for (const { id } of parts[part]) sides.set(baseId(id), part);
+  const papers: Paper[] = [];
+  for await (const paper of readPapers(file, { labelled: true })) {
+    throwIfCancelled(signal, `reading ${file}`);
+    const bad = (what: string) =>
+      new ArxivNativeError('BAD_INPUT', `${file}:${paper.line}: ${what}`, {
+        remedy: 'Make the copies again: `arxiv-native augment` with --force; or remove the file.',
+      });
+    if (paper.parent === undefined) throw bad('no "parent": of which paper is it a copy?');
+    const side = sides.get(baseId(paper.parent));
+    if (side === undefined) throw bad(`its parent ${paper.parent} is not among the papers`);
+    if (side !== 'train')
+      throw bad(`its parent ${paper.parent} stands in ${side}.jsonl: a copy may only train`);
+    if (!labels.includes(paper.label)) throw bad(`no paper is of its class ${JSON.stringify(paper.label)}`);
+    papers.push({ ...paper, split: 'train' });
+  }
+  return { papers, fingerprint, record };
+}
+
+async function readRecord(folder: string, fingerprint: string): Promise<CopiesRecord | undefined> {
+  const file = join(folder, COPIES_RECORD);
+  if (!existsSync(file)) return undefined;
+  const remedy = `Make the copies again: \`arxiv-native augment\` with --force; or remove ${file} to have them taken as they stand.`;
+  const { format_version, ...record } = await readJsonObject(file, { code: 'BAD_INPUT', remedy });
+  if (format_version === FORMAT_VERSION && record.fingerprint === fingerprint) {
+    return record as unknown as CopiesRecord;
+  }
+  throw new ArxivNativeError(
+    'BAD_INPUT',
+    `${join(folder, COPIES)} is not as it was written: ${file} tells of another`,
+    {
+      remedy,
+    },
+  );
+}
+
+/**
+ * Puts copies beside the splits of `folder`, in place of any that are there. The record comes first, so that a process
+ * that is killed in between leaves what nobody takes for complete.
+ * @throws IO
+ */
+export async function writeCopies(
+  folder: string,
+  papers: readonly Paper[],
+  record: Omit<CopiesRecord, 'fingerprint' | 'copies'>,
+): Promise<CopiesRecord> {
+  const file = join(folder, COPIES);
+  const part = `${file}.part`;
+  try {
+    const lines = [...partLines(papers)].map(line => `${line}\n`);
+    await writeFileSynced(part, lines.join(''));
+    const full: CopiesRecord = { fingerprint: await hashFile(part), copies: papers.length, ...record };
+    const json = { format_version: FORMAT_VERSION, ...full };
+    await writeWhole(join(folder, COPIES_RECORD), each =>
+      writeFileSynced(each, `${JSON.stringify(json, null, 2)}\n`),
+    );
+    await rename(part, file);
+    await syncPath(folder);
+    return full;
+  } catch (error) {
+    throw fileError(error, `writing ${file}`);
+  }
+}

@@ -1,0 +1,246 @@
+import type { Example } from '../data/dataset.js';
+import { SPLITS, type Split } from '../data/paper.js';
+import type { ReadProgress } from '../data/rows.js';
+import type { Decision } from '../model/decision.js';
+import { checkPlacement, type PlacementOptions } from '../model/load.js';
+import type { Precision } from '../native.js';
+import { checkChoice, checkOptions } from '../util/options.js';
+import { pacer } from '../util/pace.js';
+import { type BaselineProgress, scoreBaseline, trainBaseline } from './baseline/baseline.js';
+import { bootstrapDifference, type MetricIntervals } from './bootstrap.js';
+import type { Exam, LeftOut } from './exam.js';
+import { type Figures, figuresOf, targetsOf } from './figures.js';
+import { holm } from './holm.js';
+import { type McNemar, mcnemar } from './mcnemar.js';
+import { argMaxRows } from './metrics.js';
+import { type Objectives, objectives, trainingGap } from './objectives.js';
+import { type Answers, askModels, type NamedModel, openModels, openSameExams } from './opened-models.js';
+import { type SeenPapers, type TrainingFacts, trainingFacts } from './own-data.js';
+import { checkClass } from './thresholds.js';
+
+export interface CompareModelsOptions extends PlacementOptions {
+  /** The folders that train wrote: two or more. All others are tested against the first. */
+  models: readonly string[];
+  /** A prepared folder, or a file of labelled papers; the data that all models were trained on if absent. */
+  data?: string | undefined;
+  /** The part of that data: `test` if absent. Of a file that they were not trained on all papers are taken. */
+  split?: Split | undefined;
+  /** Whether TF-IDF and logistic regression, trained on the models' own data, stand beside them: by default, they do. */
+  baseline?: boolean | undefined;
+  /** The class whose recall is shown; cs.AI if absent and the models have it. */
+  class?: string | undefined;
+  /** Draws the samples of the intervals; 42 if absent. */
+  seed?: number | undefined;
+}
+
+export interface CompareModelsHooks {
+  onProgress?: ((event: CompareModelsEvent) => void) | undefined;
+  signal?: AbortSignal | undefined;
+  /** Where trained baselines are kept; by default the project's own cache. */
+  cache?: string | undefined;
+}
+
+export type CompareModelsEvent =
+  | ({ type: 'reading' } & ReadProgress)
+  | { type: 'predicting'; name: string; done: number; total: number }
+  | ({ type: 'baseline' } & BaselineProgress)
+  /** Drawing the samples of the intervals. */
+  | { type: 'intervals'; done: number; total: number };
+
+/** A paired comparison on the same papers. */
+export interface AgainstFirst {
+  /** Each figure of this one minus that of the first model. */
+  difference: MetricIntervals;
+  /** `onlyFirst` counts papers that only this one classifies rightly, `onlySecond` those of the first model. */
+  mcnemar: McNemar;
+  /** McNemar's p after Holm's correction for as many tests as there are here. */
+  adjustedPValue: number;
+}
+
+export interface Compared extends Figures {
+  /** Absent for the first model. */
+  against?: AgainstFirst;
+  /** Absent without a class cs.AI. */
+  objectives?: Objectives;
+}
+
+export interface ComparedModel extends Compared {
+  /** The end of the folder's path that no other one has. */
+  name: string;
+  /** Absolute. */
+  model: string;
+  /** By which `metrics` come about. */
+  decision: Decision;
+  /** Of the papers, how many it was trained or selected by; absent where its own data cannot be had. */
+  seen?: SeenPapers;
+  /** As training recorded them; see {@link TrainingFacts.accuracies}. */
+  accuracies: TrainingFacts['accuracies'];
+  /** Recorded accuracy on the training papers minus that on the validation papers. */
+  gap?: number;
+}
+
+export interface Comparison {
+  labels: string[];
+  /** Whose recall is shown; absent where none was named and there is no cs.AI. */
+  class?: string;
+  data: {
+    source: string;
+    /** Absent for a file of which all papers were taken. */
+    split?: Split;
+    papers: number;
+    leftOut: LeftOut;
+  };
+  seed: number;
+  device: string;
+  precision: Precision;
+  /** In the order given. */
+  models: ComparedModel[];
+  baseline?: Compared & {
+    /** What it was trained on. */
+    source: string;
+  };
+  /** Why there is no baseline, though it was not declined. */
+  baselineOmitted?: string;
+}
+
+const DEFAULT_SEED = 42;
+const DEFAULT_CLASS = 'cs.AI';
+const DOING = 'comparing';
+
+/**
+ * Judges several saved models by the same papers, and tests each against the first.
+ *
+ * @throws ArxivNativeError BAD_OPTION, BAD_MODEL, BAD_INPUT (models of other classes, or of other data where none is
+ *   given; otherwise as evaluateModel), UNSUPPORTED, OUT_OF_MEMORY, NON_FINITE, IO, CANCELLED, ADDON
+ */
+export async function compareModels(
+  options: CompareModelsOptions,
+  hooks: CompareModelsHooks = {},
+): Promise<Comparison> {
+  checkCompareOptions(options);
+  const { baseline: wanted = true, seed = DEFAULT_SEED } = options;
+  const models = await openModels(options.models, 'compareModels');
+  const { labels } = models[0]!.saved;
+  const label = shownClass(options.class, labels);
+  const exams = await openSameExams(models, options, {
+    signal: hooks.signal,
+    onProgress: progress => hooks.onProgress?.({ type: 'reading', ...progress }),
+  });
+  const { examples, source, split, leftOut } = exams[0]!;
+  const asked = await askModels(models, [examples], options, {
+    signal: hooks.signal,
+    onProgress: (name, done, total) => hooks.onProgress?.({ type: 'predicting', name, done, total }),
+  });
+  const { baseline, baselineOmitted } = wanted ? await askBaseline(exams, examples, hooks) : {};
+  const answers = [...asked.map(({ parts }) => parts[0]!), ...(baseline ? [baseline.answers] : [])];
+  const compared = await compareAnswers(answers, examples, labels, seed, hooks);
+  return {
+    labels,
+    ...(label !== undefined && { class: label }),
+    data: { source, ...(split && { split }), papers: examples.length, leftOut },
+    seed,
+    device: asked[0]!.device,
+    precision: asked[0]!.precision,
+    models: models.map((model, m) => comparedModel(model, exams[m]!, compared[m]!)),
+    ...(baseline && {
+      baseline: { source: baseline.source, ...withObjectives(compared.at(-1)!, undefined) },
+    }),
+    ...(baselineOmitted !== undefined && { baselineOmitted }),
+  };
+}
+
+function comparedModel(
+  { name, saved }: NamedModel,
+  { seen }: Exam,
+  compared: Figures & Against,
+): ComparedModel {
+  const { accuracies = {}, encoder } = trainingFacts(saved) ?? {};
+  const gap = trainingGap(encoder ?? {});
+  return {
+    name,
+    model: saved.folder,
+    decision: saved.thresholds,
+    ...(seen && { seen }),
+    accuracies,
+    ...(gap !== undefined && { gap }),
+    ...withObjectives(compared, encoder),
+  };
+}
+
+type Against = Pick<Compared, 'against'>;
+
+function withObjectives(compared: Figures & Against, encoder: TrainingFacts['encoder']): Compared {
+  const met = objectives(compared.metrics, encoder);
+  return { ...compared, ...(met && { objectives: met }) };
+}
+
+/** By words alone, learned from the first model's own data that is to be had. */
+async function askBaseline(
+  exams: readonly Exam[],
+  examples: readonly Example[],
+  { signal, cache, onProgress: report }: CompareModelsHooks,
+): Promise<{ baseline?: { answers: Answers; source: string }; baselineOmitted?: string }> {
+  const owns = exams.map(({ own }) => own);
+  const own = owns.find(each => 'dataset' in each) ?? owns[0]!;
+  if ('missing' in own) return { baselineOmitted: own.missing };
+  const onProgress = (progress: BaselineProgress) => report?.({ type: 'baseline', ...progress });
+  const { classifier } = await trainBaseline(own.dataset, { signal, cache, onProgress });
+  const { probabilities } = await scoreBaseline(classifier, examples, { signal, onProgress });
+  const predicted = argMaxRows(probabilities, own.dataset.labels.length);
+  return { baseline: { answers: { probabilities, predicted }, source: own.dataset.source } };
+}
+
+/** The figures of each, and all but the first against the first. */
+async function compareAnswers(
+  answers: readonly Answers[],
+  examples: readonly Example[],
+  labels: readonly string[],
+  seed: number,
+  { signal, onProgress }: CompareModelsHooks,
+): Promise<(Figures & Against)[]> {
+  const rest = pacer(signal, DOING);
+  const targets = targetsOf(examples);
+  const [first] = answers;
+  const found: (Figures & { against?: Omit<AgainstFirst, 'adjustedPValue'> })[] = [];
+  for (const each of answers) {
+    await rest();
+    const figures = figuresOf(examples, labels, each, seed);
+    await rest();
+    const against = each !== first && {
+      difference: bootstrapDifference(each, first!, targets, labels, { seed }),
+      mcnemar: mcnemar(each.predicted, first!.predicted, targets),
+    };
+    found.push({ ...figures, ...(against && { against }) });
+    onProgress?.({ type: 'intervals', done: found.length, total: answers.length });
+  }
+  const adjusted = holm(found.flatMap(({ against }) => against?.mcnemar.pValue ?? [])).values();
+  return found.map(({ against, ...figures }) => ({
+    ...figures,
+    ...(against && { against: { ...against, adjustedPValue: adjusted.next().value! } }),
+  }));
+}
+
+function shownClass(label: string | undefined, labels: readonly string[]): string | undefined {
+  checkClass(label, labels);
+  return label ?? labels.find(each => each === DEFAULT_CLASS);
+}
+
+function checkCompareOptions(options: CompareModelsOptions): void {
+  checkOptions(
+    options,
+    {
+      models: 'any',
+      data: 'string',
+      split: 'string',
+      baseline: 'boolean',
+      class: 'string',
+      seed: 'number',
+      device: 'string',
+      precision: 'string',
+      threads: 'number',
+    },
+    'compareModels',
+  );
+  checkChoice('split', options.split, SPLITS, 'compareModels');
+  checkPlacement(options);
+}

@@ -1,0 +1,28 @@
+import type { Example } from '../data/dataset.js';
+import { type Answers, bootstrapMetrics, type MetricIntervals } from './bootstrap.js';
+import { evaluate, type Metrics } from './metrics.js';
+
+/** Figures, and how they vary over sets of papers like these. */
+export interface Figures {
+  metrics: Metrics;
+  intervals: MetricIntervals;
+}
+
+/** @param examples at least one */
+export function figuresOf(
+  examples: readonly Example[],
+  labels: readonly string[],
+  { probabilities, predicted }: Answers,
+  seed: number,
+): Figures {
+  const targets = targetsOf(examples);
+  const categories = examples.map(({ paper }) => paper.categories);
+  return {
+    metrics: evaluate(probabilities, targets, labels, { predicted, categories }),
+    intervals: bootstrapMetrics({ probabilities, predicted }, targets, labels, { seed }),
+  };
+}
+
+export function targetsOf(examples: readonly Example[]): number[] {
+  return examples.map(({ label }) => label);
+}

@@ -1,0 +1,54 @@
+import type { Dataset } from '../data/dataset.js';
+import { trainWords } from '../evaluate/baseline/baseline.js';
+import { compact } from '../evaluate/baseline/compact.js';
+import { wordLogits } from '../evaluate/blend.js';
+import { scoreLogits } from '../evaluate/score.js';
+import { SparseClassifier } from '../model/sparse-classifier.js';
+import type { Words } from '../model/words.js';
+import type { Recipe } from './recipe.js';
+import type { TrainHooks } from './types.js';
+
+/** What a model will know of words, before it is known how much they are worth beside its encoder. */
+export interface TrainedWords {
+  classifier: SparseClassifier;
+  features: number;
+  /** What they say of the validation papers: logits, papers × labels, row-major. */
+  validation: Float32Array;
+  /** Of words alone. */
+  validationAccuracy: number;
+}
+
+/**
+ * Learns from the words of the training papers what a recipe wants a model to know of them; undefined if that is
+ * nothing. Equal for equal data, and kept in the cache.
+ *
+ * @throws ArxivNativeError CANCELLED soon after the signal comes
+ */
+export async function learnWords(
+  { words }: Pick<Recipe, 'words'>,
+  data: Dataset,
+  { onProgress, signal }: TrainHooks,
+): Promise<TrainedWords | undefined> {
+  if (words === 'none') return undefined;
+  const { classifier: whole } = await trainWords(data, {
+    signal,
+    onProgress: progress => onProgress?.({ type: 'words', ...progress }),
+  });
+  const classifier = new SparseClassifier(compact(whole.model));
+  const validation = wordLogits(
+    classifier,
+    data.validation.map(({ paper }) => paper),
+  );
+  const targets = data.validation.map(({ label }) => label);
+  return {
+    classifier,
+    features: classifier.model.idf.length,
+    validation,
+    validationAccuracy: scoreLogits(validation, targets, data.labels).metrics.accuracy,
+  };
+}
+
+/** What training.json says of words. */
+export function wordsRecord({ features, validationAccuracy, scales }: TrainedWords & Words) {
+  return { features, scales, validationAccuracy };
+}

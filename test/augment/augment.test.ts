@@ -1,0 +1,248 @@
+import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import type { AugmentEvent, AugmentOptions } from '../../src/augment/augment.js';
+import { loadDataset } from '../../src/data/dataset.js';
+import { prepare } from '../../src/data/prepared-folder.js';
+import { ArxivNativeError } from '../../src/errors.js';
+import { fake, fakeKind } from './fake-translator.js';
+
+vi.mock('../../src/augment/translators.js', () => ({ TRANSLATORS: { bergamot: async () => fakeKind } }));
+const { augment } = await import('../../src/augment/augment.js');
+
+const scratch = mkdtempSync(join(tmpdir(), 'augment-'));
+process.env.ARXIV_NATIVE_CACHE = join(scratch, 'cache');
+afterAll(() => rmSync(scratch, { recursive: true }));
+
+const papers = join(scratch, 'papers.jsonl');
+writeFileSync(
+  papers,
+  Array.from({ length: 40 }, (_, i) =>
+    JSON.stringify({
+      id: `2501.${String(i).padStart(5, '0')}`,
+      title: `Paper ${i}`,
+      abstract: `We study thing ${i} by $x_${i}$. It is not bad at all, as we show.`,
+      categories: [i % 2 === 0 ? 'cs.AI' : 'cs.CL', 'stat.ML'],
+    }),
+  ).join('\n'),
+);
+const prepared = join(scratch, 'prepared');
+await prepare({ data: papers, out: prepared });
+
+let data: string;
+let count = 0;
+beforeEach(() => {
+  data = join(scratch, `data-${count++}`);
+  cpSync(prepared, data, { recursive: true });
+  fake.reset();
+  fake.say = text => ({ text: text.replace('not bad', 'good').replace(/^(We study|Studied)/, 'Studied') });
+});
+
+const run = (over: Partial<AugmentOptions> = {}, hooks: Parameters<typeof augment>[1] = {}) =>
+  augment({ data, category: 'cs.AI', samples: 5, ...over }, hooks);
+const lines = (file: string) =>
+  readFileSync(file, 'utf8')
+    .trim()
+    .split('\n')
+    .map(line => JSON.parse(line));
+const failure = (promise: Promise<unknown>): Promise<ArxivNativeError> =>
+  promise.then(
+    () => Promise.reject(new Error('nothing was thrown')),
+    error => error,
+  );
+
+describe('augment', () => {
+  it('writes copies of training papers beside the splits, which stay as they are', async () => {
+    const events: AugmentEvent[] = [];
+    const result = await run({}, { onProgress: event => events.push(event) });
+    const train = lines(join(data, 'train.jsonl'));
+    const copies = lines(result.file);
+    expect(copies).toHaveLength(5);
+    for (const copy of copies) {
+      const parent = train.find(({ id }) => id === copy.parent);
+      const { id, title, abstract, categories } = parent;
+      expect(copy).toMatchObject({ id: `${id}~es`, title, categories, parent: id });
+      expect(copy.abstract).toBe(abstract.replace('We study', 'Studied').replace('not bad', 'good'));
+      expect(copy.translator).toMatch(/^fake \d+, en-es; fake \d+, es-en$/);
+    }
+    expect(result).toMatchObject({
+      category: 'cs.AI',
+      samples: 5,
+      seed: 42,
+      copies: 5,
+      dropped: {},
+      pivots: ['es'],
+    });
+    expect(result.drawn).toEqual(copies.map(({ parent }) => parent));
+    for (const part of ['train', 'validation', 'test']) {
+      const name = `${part}.jsonl`;
+      expect(readFileSync(join(data, name), 'utf8')).toBe(readFileSync(join(prepared, name), 'utf8'));
+    }
+    const plan = events.find(event => event.type === 'augment');
+    expect(plan).toMatchObject({
+      plan: { papers: 5, words: 75, download: 10, models: ['fake en-es', 'fake es-en'] },
+    });
+    expect(events.at(-1)).toMatchObject({
+      type: 'translating',
+      from: 'es',
+      to: 'en',
+      papers: 5,
+      ofPapers: 5,
+    });
+    const { train: own, copies: read } = await loadDataset(data, { seed: 1, copies: true });
+    expect(read).toMatchObject({ fingerprint: result.fingerprint, record: { seed: 42 } });
+    expect(read!.examples.map(({ label }) => label)).toEqual([0, 0, 0, 0, 0]);
+    expect(own.some(({ paper }) => paper.parent !== undefined)).toBe(false);
+    expect(fake.open).toBe(0);
+  });
+
+  it('draws by the seed, all papers where there are fewer, and a copy for each language', async () => {
+    const first = (await run({ seed: 1 })).drawn;
+    expect((await run({ seed: 1, force: true })).drawn).toEqual(first);
+    expect((await run({ seed: 2, force: true })).drawn).not.toEqual(first);
+    const all = await run({ samples: 1000, pivot: ['es', 'pt'], force: true });
+    expect(all.drawn).toHaveLength(14);
+    expect(all).toMatchObject({ copies: 28, pivots: ['es', 'pt'] });
+    expect(new Set(lines(all.file).map(({ id }) => id)).size).toBe(28);
+  });
+
+  it('counts what is worth nothing, and takes no original for a copy', async () => {
+    const { drawn } = await run();
+    const number = (i: number) => String(Number(drawn[i]!.slice(5)));
+    const spoilt: Record<string, (text: string, to: string) => { text: string } | { failure: string }> = {
+      [number(0)]: () => ({ failure: 'too long' }),
+      [number(1)]: (text, to) => (to === 'en' ? { failure: 'too long' } : { text }),
+      [number(2)]: text => ({ text: text.replace(/XQ\d/, '') }),
+      [number(3)]: text => ({ text: `${text} ${'again '.repeat(20)}` }),
+    };
+    fake.reset();
+    fake.say = (text, { to }) => {
+      const [, thing] = /thing (\d+)/.exec(text) ?? [];
+      return spoilt[thing ?? '']?.(text, to) ?? { text };
+    };
+    const { code, message } = await failure(run({ force: true }));
+    expect(code).toBe('TRANSLATOR');
+    for (const part of ['2 × too long', '1 × a formula', '1 × much longer', '1 × identical']) {
+      expect(message).toContain(part);
+    }
+    // The copies that were there stay.
+    expect(lines(join(data, 'augmented.jsonl'))).toHaveLength(5);
+  });
+
+  it('goes on where it broke down, and asks for each text once', async () => {
+    const say = fake.say;
+    let left = 4;
+    fake.say = (text, options) => {
+      if (left-- === 0) throw new ArxivNativeError('TRANSLATOR', 'killed');
+      return say(text, options);
+    };
+    expect(await failure(run())).toMatchObject({ code: 'TRANSLATOR', message: 'killed' });
+    expect(fake.open).toBe(0);
+    expect(existsSync(join(data, 'augmented.jsonl'))).toBe(false);
+    fake.say = say;
+    const before = [...fake.asked];
+    fake.asked = [];
+    await run();
+    // Five sentences of papers and one that all share, there and back; four were known.
+    expect(fake.asked).toHaveLength(2 * 6 - 4);
+    for (const text of before.slice(0, 4)) expect(fake.asked).not.toContain(text);
+    fake.asked = [];
+    await run({ force: true });
+    expect(fake.asked).toEqual([]);
+  });
+
+  it('sends whole abstracts where asked to, and formulas never', async () => {
+    await run({ whole: true, beams: 2, threads: 3 });
+    expect(fake.asked).toHaveLength(10);
+    expect(fake.asked[0]).toMatch(/XQ1\. It is/);
+    expect(fake.options[0]).toMatchObject({
+      from: 'en',
+      to: 'es',
+      whole: true,
+      beams: 2,
+      threads: 3,
+      seed: 42,
+    });
+  });
+
+  it.each<[string, Partial<AugmentOptions>, string, RegExp]>([
+    ['a bare file', { data: papers }, 'BAD_INPUT', /no folder of splits/],
+    ['a class that is none', { category: 'cs.Al' }, 'BAD_OPTION', /no class "cs.Al"/],
+    ['no papers', { samples: 0 }, 'BAD_OPTION', /"samples" must be/],
+    ['English to go through', { pivot: ['en'] }, 'BAD_OPTION', /in English/],
+    ['a path for a language', { pivot: ['../x'] }, 'BAD_OPTION', /list of languages/],
+    ['another translator', { translator: 'google' as never }, 'BAD_OPTION', /must be one of/],
+    ['a temperature and beams', { temperature: 1, beams: 4 }, 'BAD_OPTION', /sampling/],
+    ['a name that is no option', { leaky: true } as never, 'BAD_OPTION', /no option "leaky"/],
+  ])('refuses %s', async (_, over, code, message) => {
+    const error = await failure(run(over));
+    expect(error).toMatchObject({ code });
+    expect(error.message).toMatch(message);
+  });
+
+  it('replaces copies only by force', async () => {
+    await run();
+    expect(await failure(run())).toMatchObject({
+      code: 'BAD_OPTION',
+      remedy: expect.stringContaining('--force'),
+    });
+  });
+
+  it('draws nobody who stands on another side too, where rows were split', async () => {
+    const out = join(scratch, 'rows');
+    await prepare({ data: papers, out, labels: 'query', categories: ['cs.AI', 'stat.ML'] });
+    const { drawn } = await augment({ data: out, category: 'cs.AI', samples: 1000 });
+    const elsewhere = ['validation', 'test'].flatMap(part =>
+      lines(join(out, `${part}.jsonl`)).map(({ id }) => id),
+    );
+    expect(elsewhere.length).toBeGreaterThan(0);
+    expect(drawn.length).toBeGreaterThan(0);
+    expect(drawn.filter(id => elsewhere.includes(id))).toEqual([]);
+    await loadDataset(out, { seed: 1, copies: true });
+  });
+});
+
+describe('copies beside the splits', () => {
+  const loading = () => failure(loadDataset(data, { seed: 1, copies: true }));
+  const rewrite = (change: (copy: Record<string, unknown>) => object) => {
+    const file = join(data, 'augmented.jsonl');
+    const changed = lines(file).map(copy => JSON.stringify(change(copy)));
+    writeFileSync(file, `${changed.join('\n')}\n`);
+  };
+
+  it('are refused when they were changed', async () => {
+    await run();
+    rewrite(copy => ({ ...copy, title: 'other' }));
+    expect(await loading()).toMatchObject({
+      code: 'BAD_INPUT',
+      message: expect.stringContaining('not as it was written'),
+    });
+  });
+
+  it.each<[string, (copy: Record<string, unknown>) => object, RegExp]>([
+    [
+      'of a test paper',
+      copy => ({ ...copy, parent: lines(join(prepared, 'test.jsonl'))[0].id }),
+      /stands in test.jsonl/,
+    ],
+    ['of nobody', copy => ({ ...copy, parent: '2501.99999' }), /not among the papers/],
+    ['without a parent', ({ parent, ...copy }) => copy, /no "parent"/],
+    ['of another class', copy => ({ ...copy, categories: ['math.CO'] }), /no paper is of its class/],
+  ])('are refused %s', async (_, change, message) => {
+    await run();
+    rmSync(join(data, 'augmented.json'));
+    rewrite(change);
+    const error = await loading();
+    expect(error).toMatchObject({ code: 'BAD_INPUT' });
+    expect(error.message).toMatch(message);
+    expect(error.message).toContain('augmented.jsonl:1:');
+  });
+
+  it('do not count for those who do not ask for them, and go when the data set is replaced', async () => {
+    await run();
+    expect((await loadDataset(data, { seed: 1 })).copies).toBeUndefined();
+    await prepare({ data: papers, out: data, force: true });
+    expect(existsSync(join(data, 'augmented.jsonl'))).toBe(false);
+  });
+});

@@ -1,0 +1,158 @@
+import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { prepare } from '../../src/data/prepared-folder.js';
+import { ArxivNativeError } from '../../src/errors.js';
+import type { ModelOptions } from '../../src/native.js';
+import type { TrainEvent, TrainOptions } from '../../src/train/types.js';
+import { fake, fakeKind } from '../augment/fake-translator.js';
+import { FakeModel } from './fake-engine.js';
+
+const created: { model: FakeModel; options: ModelOptions }[] = [];
+vi.mock('../../src/engine.js', () => ({
+  loadEngine: () => ({
+    libtorchVersion: '2.13.0',
+    createModel: async (options: ModelOptions) => {
+      const model = new FakeModel(options);
+      created.push({ model, options });
+      return model;
+    },
+  }),
+  resolveDevice: () => ({ device: 'cpu', precision: 'fp32' }),
+}));
+vi.mock('../../src/augment/translators.js', () => ({ TRANSLATORS: { bergamot: async () => fakeKind } }));
+const { train } = await import('../../src/train/train.js');
+const { augment } = await import('../../src/augment/augment.js');
+
+const scratch = mkdtempSync(join(tmpdir(), 'train-copies-'));
+process.env.ARXIV_NATIVE_CACHE = join(scratch, 'cache');
+afterAll(() => rmSync(scratch, { recursive: true }));
+
+const papers = join(scratch, 'papers.jsonl');
+writeFileSync(
+  papers,
+  Array.from({ length: 20 }, (_, i) =>
+    JSON.stringify({
+      id: `p${i}`,
+      title: `paper ${i}`,
+      abstract: `We study thing ${i}.`,
+      category: i < 10 ? 'cs.AI' : 'cs.CL',
+    }),
+  ).join('\n'),
+);
+const prepared = join(scratch, 'prepared');
+await prepare({ data: papers, out: prepared });
+
+const recipe = { extends: 'demo', augment: { category: 'cs.AI', samples: 4 } };
+let place: string;
+let data: string;
+let count = 0;
+beforeEach(() => {
+  place = join(scratch, String(count++));
+  data = join(place, 'data');
+  cpSync(prepared, data, { recursive: true });
+  created.length = 0;
+  fake.reset();
+  fake.say = text => ({ text: text.replace('study', 'examine') });
+});
+
+const run = (over: Partial<TrainOptions> = {}, hooks: Parameters<typeof train>[1] = {}) =>
+  train({ data, out: join(place, 'model'), recipe, epochs: 1, batchSize: 4, ...over }, hooks);
+const failure = (promise: Promise<unknown>): Promise<ArxivNativeError> =>
+  promise.then(
+    () => Promise.reject(new Error('nothing was thrown')),
+    error => error,
+  );
+
+describe('training with back-translated copies', () => {
+  it('makes those that the recipe asks for, says so first, and records them', async () => {
+    const events: TrainEvent[] = [];
+    const { training, folder } = await run({}, { onProgress: event => events.push(event) });
+    // Twelve papers and four copies.
+    expect(training.schedule.steps).toBe(4);
+    const { splits, copies, fingerprint } = training.data;
+    expect(splits.train).toEqual([6, 6]);
+    expect(copies).toMatchObject({
+      papers: [4, 0],
+      fingerprint: JSON.parse(readFileSync(join(data, 'augmented.json'), 'utf8')).fingerprint,
+      record: { category: 'cs.AI', samples: 4, seed: 42, pivots: ['es'], copies: 4 },
+    });
+    expect(fingerprint).toBe(
+      JSON.parse(readFileSync(join(prepared, 'dataset.json'), 'utf8')).fingerprints?.all,
+    );
+    const types = events.map(({ type }) => type);
+    expect(types.indexOf('augment')).toBeLessThan(types.indexOf('translating'));
+    const card = readFileSync(join(folder, 'README.md'), 'utf8');
+    expect(card).toMatch(/synthetic copies were trained on: 4 of cs\.AI, back-translated through es \(fake/);
+  });
+
+  it('takes those that are there, whatever the recipe, and leaves them out when told to', async () => {
+    await augment({ data, category: 'cs.CL', samples: 2 });
+    fake.asked = [];
+    const taken = await run({ recipe: 'demo' });
+    expect(taken.training.data.copies?.papers).toEqual([0, 2]);
+    const { training } = await run({ augment: false, out: join(place, 'without') });
+    expect(training.data.copies).toBeUndefined();
+    expect(training.schedule.steps).toBe(3);
+    expect(training.fingerprint).not.toBe(taken.training.fingerprint);
+    expect(fake.asked).toEqual([]);
+  });
+
+  it('makes those of a bare file in memory, each time the same', async () => {
+    const first = await run({ data: papers });
+    expect(first.training.data.copies?.papers).toEqual([4, 0]);
+    expect(existsSync(join(scratch, 'augmented.jsonl'))).toBe(false);
+    const resumed = await run({ data: papers, resume: true });
+    expect(resumed.training.finishedAt).toBe(first.training.finishedAt);
+    expect(created).toHaveLength(1);
+  });
+
+  it('goes on with no other copies than it was begun with', async () => {
+    await run();
+    await augment({ data, category: 'cs.AI', samples: 3, force: true });
+    expect(await failure(run({ resume: true }))).toMatchObject({
+      code: 'BAD_OPTION',
+      message: expect.stringContaining('other options or data'),
+    });
+    const controller = new AbortController();
+    const out = join(place, 'stopped');
+    const stop = (event: TrainEvent) => event.type === 'step' && controller.abort();
+    await run({ out }, { signal: controller.signal, onProgress: stop });
+    await augment({ data, category: 'cs.AI', samples: 2, force: true });
+    expect(await failure(run({ out, resume: true, force: true }))).toMatchObject({
+      code: 'BAD_OPTION',
+      message: expect.stringContaining('the copies were others'),
+    });
+  });
+
+  it('weighs classes by all that trains, when balanced', async () => {
+    const { training } = await run({ recipe: { ...recipe, classWeights: 'balanced' } });
+    expect(training.classWeights).toEqual([16 / (2 * 10), 16 / (2 * 6)]);
+  });
+
+  it('makes none of a class that the data has not, nor beside copies among the papers', async () => {
+    const other = { ...recipe, augment: { category: 'math.CO', samples: 4 } };
+    expect((await run({ recipe: other })).training.data.copies).toBeUndefined();
+    const child = { title: 'copy', abstract: 'Examined.', category: 'cs.AI', parent: 'p1', id: 'c' };
+    const file = join(place, 'with-child.jsonl');
+    const children = Array.from({ length: 10 }, (_, i) =>
+      JSON.stringify({ ...child, id: `c${i}`, parent: `p${i}`, abstract: `Examined ${i}.` }),
+    );
+    writeFileSync(file, `${readFileSync(papers, 'utf8')}\n${children.join('\n')}`);
+    const { training } = await run({ data: file, out: join(place, 'child') });
+    expect(training.data.copies).toBeUndefined();
+    expect(fake.asked).toEqual([]);
+  });
+
+  it('stops where no translator is to be had, and names the way to do without', async () => {
+    fake.say = () => {
+      throw new ArxivNativeError('TRANSLATOR', 'not installed', { remedy: 'Install it.' });
+    };
+    const error = await failure(run());
+    expect(error).toMatchObject({ code: 'TRANSLATOR', message: expect.stringContaining('not installed') });
+    expect(error.remedy).toMatch(/^Install it\.\nOr train without .*--no-augment/);
+    expect(created).toEqual([]);
+    expect(existsSync(join(place, 'model.training'))).toBe(false);
+  });
+});
