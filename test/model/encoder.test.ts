@@ -244,7 +244,7 @@ describe('openEncoder', () => {
   });
 
   it('calls what is neither a folder nor an id by its name', async () => {
-    for (const name of ['./absent', '/absent/folder', 'a/b/c', 'a b', '', '../x']) {
+    for (const name of ['./absent', '/absent/folder', 'a/b/c', 'a b', '', '../no-such-folder']) {
       await expect(openEncoder(name)).rejects.toMatchObject({
         code: 'BAD_MODEL',
         message: expect.stringContaining('no such folder, and no id of the Hub'),
