@@ -34,6 +34,12 @@ struct HeadShape {
   double attention_dropout;
 };
 
+// What an encoder is pre-trained by, in place of a head's task.
+struct PretrainingShape {
+  int64_t classes;
+  double class_weight;
+};
+
 struct TrainingShape {
   int64_t frozen_layers;
   bool freeze_embeddings;
@@ -42,11 +48,15 @@ struct TrainingShape {
   std::string loss;
   double focal_gamma, label_smoothing;
   std::vector<double> class_weights;
+  bool distils = false;
+  double temperature = 1, teacher_weight = 0;
 };
 
 struct ModelOptions {
   EncoderShape encoder;
-  HeadShape head;
+  HeadShape head{};
+  bool pretrains = false;
+  PretrainingShape pretraining{};
   bool trains = false;
   TrainingShape training{};
   std::string device, precision;
@@ -64,6 +74,13 @@ struct PackedBatch {
 
 struct TrainBatch : PackedBatch {
   std::vector<int32_t> labels;
+  std::vector<float> teacher;  // papers × classes
+  int64_t micro_batch;
+  double learning_rate_scale;
+};
+
+struct MaskedBatch : PackedBatch {
+  std::vector<int32_t> positions, targets, labels;
   int64_t micro_batch;
   double learning_rate_scale;
 };
@@ -72,6 +89,11 @@ struct StepResult {
   double loss, gradient_norm;
   int64_t correct;
   bool applied;
+};
+
+struct PretrainResult : StepResult {
+  double word_loss, class_loss;
+  int64_t words_correct;
 };
 
 struct ParameterInfo {
@@ -88,5 +110,12 @@ struct DeviceInfo {
 };
 
 using Metadata = std::map<std::string, std::string>;
+
+struct SaveOptions {
+  bool optimizer;
+  Metadata metadata;
+  std::string dtype;
+  std::map<std::string, std::string> names;  // empty: all, by their own
+};
 
 }  // namespace arxiv

@@ -21,6 +21,12 @@ class Loss {
 
   at::Tensor operator()(const at::Tensor& logits, const at::Tensor& labels, double denominator) const;
 
+  // The same with a teacher (Hinton, Vinyals and Dean, 2015), whose softened probabilities are given, papers
+  // × classes: the mean over papers of T² · KL(teacher ‖ softmax(logits / T)), which for one with a label is
+  // mixed with the loss above by the teacher's weight. A paper without a label has -1.
+  at::Tensor distilled(const at::Tensor& logits, const at::Tensor& labels, const at::Tensor& teacher,
+                       const std::vector<int32_t>& batch_labels) const;
+
  private:
   TrainingShape training_;
   at::Tensor weights_;

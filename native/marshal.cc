@@ -61,15 +61,22 @@ class Fields {
   }
 
   std::vector<int32_t> int32s(const char* name) const {
-    Napi::Value value = get(name);
-    if (!value.IsTypedArray() || value.As<Napi::TypedArray>().TypedArrayType() != napi_int32_array) {
-      fail(name, "an Int32Array");
-    }
-    auto array = value.As<Napi::Int32Array>();
-    return {array.Data(), array.Data() + array.ElementLength()};
+    return elements<int32_t>(name, napi_int32_array, "an Int32Array");
+  }
+
+  std::vector<float> floats(const char* name) const {
+    return elements<float>(name, napi_float32_array, "a Float32Array");
   }
 
  private:
+  template <typename T>
+  std::vector<T> elements(const char* name, napi_typedarray_type type, const char* expected) const {
+    Napi::Value value = get(name);
+    if (!value.IsTypedArray() || value.As<Napi::TypedArray>().TypedArrayType() != type) fail(name, expected);
+    auto array = value.As<Napi::TypedArrayOf<T>>();
+    return {array.Data(), array.Data() + array.ElementLength()};
+  }
+
   int64_t whole(double value, const char* name, const char* expected) const {
     bool exact = std::nearbyint(value) == value && std::fabs(value) <= 9007199254740991.0;
     if (!exact) fail(name, expected);
@@ -130,26 +137,44 @@ HeadShape to_head(Napi::Value value) {
 
 TrainingShape to_training(Napi::Value value) {
   Fields f(value, "training");
-  return {f.integer("frozenLayers"),
-          f.boolean("freezeEmbeddings"),
-          f.string("grouping"),
-          f.number("learningRate"),
-          f.number("headLearningRate"),
-          f.number("weightDecay"),
-          f.number("headWeightDecay"),
-          f.number("beta1"),
-          f.number("beta2"),
-          f.number("epsilon"),
-          f.number("clipNorm"),
-          f.string("loss"),
-          f.number("focalGamma"),
-          f.number("labelSmoothing"),
-          f.numbers("classWeights")};
+  TrainingShape training{f.integer("frozenLayers"),
+                         f.boolean("freezeEmbeddings"),
+                         f.string("grouping"),
+                         f.number("learningRate"),
+                         f.number("headLearningRate"),
+                         f.number("weightDecay"),
+                         f.number("headWeightDecay"),
+                         f.number("beta1"),
+                         f.number("beta2"),
+                         f.number("epsilon"),
+                         f.number("clipNorm"),
+                         f.string("loss"),
+                         f.number("focalGamma"),
+                         f.number("labelSmoothing"),
+                         f.numbers("classWeights")};
+  if (Napi::Value given = f.get("distillation"); !given.IsUndefined()) {
+    Fields distillation(given, "distillation");
+    training.distils = true;
+    training.temperature = distillation.number("temperature");
+    training.teacher_weight = distillation.number("teacherWeight");
+  }
+  return training;
 }
 
 void read_batch(const Fields& fields, PackedBatch& batch) {
   batch.ids = fields.int32s("ids");
   batch.offsets = fields.int32s("offsets");
+}
+
+std::map<std::string, std::string> to_texts(Napi::Value value, const std::string& what) {
+  std::map<std::string, std::string> texts;
+  Fields fields(value, what);
+  Napi::Array names = value.As<Napi::Object>().GetPropertyNames();
+  for (uint32_t i = 0; i < names.Length(); i++) {
+    std::string name = names.Get(i).ToString();
+    texts[name] = fields.string(name.c_str());
+  }
+  return texts;
 }
 
 template <typename T>
@@ -165,7 +190,13 @@ ModelOptions to_model_options(Napi::Value value) {
   Fields f(value, "options");
   ModelOptions options;
   options.encoder = to_encoder(f.get("encoder"));
-  options.head = to_head(f.get("head"));
+  options.pretrains = !f.get("pretraining").IsUndefined();
+  if (options.pretrains) {
+    Fields pretraining(f.get("pretraining"), "pretraining");
+    options.pretraining = {pretraining.integer("classes"), pretraining.number("classWeight")};
+  } else {
+    options.head = to_head(f.get("head"));
+  }
   options.trains = !f.get("training").IsUndefined();
   if (options.trains) options.training = to_training(f.get("training"));
   options.device = f.string("device");
@@ -204,21 +235,30 @@ TrainBatch to_train_batch(Napi::Value value) {
   TrainBatch batch;
   read_batch(f, batch);
   batch.labels = f.int32s("labels");
+  if (!f.get("teacher").IsUndefined()) batch.teacher = f.floats("teacher");
   batch.micro_batch = f.integer("microBatch");
   batch.learning_rate_scale = f.number("learningRateScale");
   return batch;
 }
 
-Metadata to_metadata(Napi::Value value) {
-  Metadata metadata;
-  if (!value.IsObject()) throw Napi::TypeError::New(value.Env(), "metadata: an object expected");
-  auto object = value.As<Napi::Object>();
-  Napi::Array names = object.GetPropertyNames();
-  for (uint32_t i = 0; i < names.Length(); i++) {
-    std::string name = names.Get(i).ToString();
-    metadata[name] = Fields(value, "metadata").string(name.c_str());
-  }
-  return metadata;
+MaskedBatch to_masked_batch(Napi::Value value) {
+  Fields f(value, "batch");
+  MaskedBatch batch;
+  read_batch(f, batch);
+  batch.positions = f.int32s("positions");
+  batch.targets = f.int32s("targets");
+  batch.labels = f.int32s("labels");
+  batch.micro_batch = f.integer("microBatch");
+  batch.learning_rate_scale = f.number("learningRateScale");
+  return batch;
+}
+
+SaveOptions to_save_options(Napi::Value value) {
+  Fields f(value, "options");
+  SaveOptions options{f.boolean("optimizer"), to_texts(f.get("metadata"), "metadata"), "F32", {}};
+  if (!f.get("dtype").IsUndefined()) options.dtype = f.string("dtype");
+  if (!f.get("names").IsUndefined()) options.names = to_texts(f.get("names"), "names");
+  return options;
 }
 
 Napi::Value from_floats(Napi::Env env, const std::vector<float>& values) {
@@ -233,6 +273,14 @@ Napi::Value from_step_result(Napi::Env env, const StepResult& result) {
   object.Set("gradientNorm", result.gradient_norm);
   object.Set("correct", static_cast<double>(result.correct));
   object.Set("applied", result.applied);
+  return object;
+}
+
+Napi::Value from_pretrain_result(Napi::Env env, const PretrainResult& result) {
+  auto object = from_step_result(env, result).As<Napi::Object>();
+  object.Set("wordLoss", result.word_loss);
+  object.Set("wordsCorrect", static_cast<double>(result.words_correct));
+  object.Set("classLoss", result.class_loss);
   return object;
 }
 

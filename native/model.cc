@@ -42,10 +42,14 @@ Model::Model(ModelOptions options, const Cancellation& cancellation)
       encoder_(options_.encoder, options_.trains ? options_.training.frozen_layers : 0,
                !options_.trains || options_.training.freeze_embeddings,
                options_.trains && options_.training.grouping == "layers", parameters_, compute_),
-      head_(options_.head, options_.encoder.hidden_size, parameters_),
       loss_scale_(compute_ == at::kHalf ? kInitialLossScale : 1) {
   enter();
   cancellation.check();
+  if (options_.pretrains) {
+    pretraining_.emplace(options_.pretraining, options_.encoder, parameters_);
+  } else {
+    head_.emplace(options_.head, options_.encoder.hidden_size, parameters_);
+  }
   parameters_.fill(options_.weights, options_.may_initialize, options_.seed);
   bool int8 = options_.precision == "int8";
   if (int8 || (!options_.trains && device_.is_cpu() && compute_ == at::kBFloat16)) {
@@ -67,7 +71,8 @@ void Model::enter() const {
 }
 
 int64_t Model::papers(const PackedBatch& batch) const {
-  int64_t each = head_.sequences_per_paper();
+  if (!head_) throw Error("BAD_OPTION", "the model was created for pre-training");
+  int64_t each = head_->sequences_per_paper();
   if (batch.offsets.empty() || batch.sequences() < 1 || batch.sequences() % each != 0) {
     throw bad_input("a batch of " + std::to_string(batch.sequences()) + " sequences; this head reads " +
                     std::to_string(each) + " a paper");
@@ -90,26 +95,16 @@ std::vector<float> Model::predict(const PackedBatch& batch, const Cancellation& 
   c10::InferenceMode guard;
   Pass pass;
   pass.cancellation = &cancellation;
-  Pack packed = pack(batch, 0, papers(batch) * head_.sequences_per_paper(), options_.encoder, device_);
-  return to_vector(head_(encoder_(packed, pass), packed, pass));
+  Pack packed = pack(batch, 0, papers(batch) * head_->sequences_per_paper(), options_.encoder, device_);
+  return to_vector((*head_)(encoder_(packed, pass), packed, pass));
 }
 
-double Model::accumulate(const TrainBatch& batch, const Cancellation& cancellation, int64_t& correct) {
-  int64_t count = papers(batch), each = head_.sequences_per_paper();
-  if (batch.micro_batch < 1) throw bad_input("microBatch: a whole number above 0 expected");
-  if (static_cast<int64_t>(batch.labels.size()) != count) {
-    throw bad_input(std::to_string(batch.labels.size()) + " labels for " + std::to_string(count) + " papers");
-  }
-  for (int32_t label : batch.labels) {
-    if (label < 0 || label >= options_.head.classes)
-      throw bad_input("label " + std::to_string(label) + " is no class");
-  }
-  double denominator = loss_->denominator(batch.labels), total = 0;
-  correct = 0;
+// Forward and backward over a batch, so many of its sequences at a time.
+void Model::accumulate(int64_t sequences, int64_t at_once, const Part& part, StepResult& result,
+                       const Cancellation& cancellation) {
   uint64_t key = mix(options_.seed, passes_);
   parameters_.release_gradients();
-  for (int64_t first = 0; first < count; first += batch.micro_batch) {
-    int64_t n = std::min(batch.micro_batch, count - first);
+  for (int64_t first = 0; first < sequences; first += at_once) {
     Pass pass;
     pass.training = true;
     pass.key = mix(key, static_cast<uint64_t>(first));
@@ -117,28 +112,23 @@ double Model::accumulate(const TrainBatch& batch, const Cancellation& cancellati
     // For the dropout that LibTorch draws.
     at::Generator generator = at::globalContext().defaultGenerator(device_);
     generator.set_current_seed(pass.key);
-    Pack packed = pack(batch, first * each, n * each, options_.encoder, device_);
-    at::Tensor labels =
-        at::tensor(std::vector<int64_t>(batch.labels.begin() + first, batch.labels.begin() + first + n))
-            .to(device_);
-    at::Tensor logits = head_(encoder_(packed, pass), packed, pass);
-    at::Tensor loss = (*loss_)(logits, labels, denominator);
+    at::Tensor loss = part(first, std::min(at_once, sequences - first), pass);
     double value = loss.item<double>();
     if (!std::isfinite(value)) throw Error("NON_FINITE", "the loss is not finite");
-    total += value;
-    correct += logits.argmax(-1).eq(labels).sum().item<int64_t>();
-    (loss_scale_ == 1 ? loss : loss * loss_scale_).backward();
+    result.loss += value;
+    // A part without a masked word teaches nothing.
+    if (loss.requires_grad()) (loss_scale_ == 1 ? loss : loss * loss_scale_).backward();
     parameters_.collect_gradients(first == 0);
   }
-  return total;
 }
 
-StepResult Model::train_step(const TrainBatch& batch, bool apply, const Cancellation& cancellation) {
+// What a step of any kind is around the passes over its batch.
+void Model::take_step(StepResult& result, bool apply, double learning_rate_scale,
+                      const std::function<void()>& accumulate) {
   enter();
   require_training();
-  StepResult result{};
   try {
-    result.loss = accumulate(batch, cancellation, result.correct);
+    accumulate();
   } catch (...) {
     // What a cancelled or failed backward pass left behind must not flow into the next step.
     for (auto& p : parameters_.all()) p.value.mutable_grad().reset();
@@ -146,11 +136,49 @@ StepResult Model::train_step(const TrainBatch& batch, bool apply, const Cancella
   }
   passes_++;  // only now: a step that was refused or cancelled leaves no trace
   result.gradient_norm = optimizer_->gradient_norm(loss_scale_);
-  if (!apply) return result;
+  if (!apply) return;
   result.applied = grow_or_shrink_loss_scale(result.gradient_norm);
-  if (!result.applied) return result;
-  optimizer_->step(batch.learning_rate_scale, result.gradient_norm);
+  if (!result.applied) return;
+  optimizer_->step(learning_rate_scale, result.gradient_norm);
   parameters_.refresh();
+}
+
+StepResult Model::train_step(const TrainBatch& batch, bool apply, const Cancellation& cancellation) {
+  StepResult result{};
+  int64_t count = papers(batch), each = head_->sequences_per_paper();
+  if (batch.micro_batch < 1) throw bad_input("microBatch: a whole number above 0 expected");
+  if (static_cast<int64_t>(batch.labels.size()) != count) {
+    throw bad_input(std::to_string(batch.labels.size()) + " labels for " + std::to_string(count) + " papers");
+  }
+  int64_t classes = options_.head.classes;
+  bool distils = options_.training.distils;
+  for (int32_t label : batch.labels) {
+    if (label < (distils ? -1 : 0) || label >= classes)
+      throw bad_input("label " + std::to_string(label) + " is no class");
+  }
+  if (static_cast<int64_t>(batch.teacher.size()) != (distils ? count * classes : 0)) {
+    throw bad_input(std::to_string(batch.teacher.size()) + " probabilities of a teacher for " +
+                    std::to_string(count) + " papers");
+  }
+  auto part = [&](int64_t first, int64_t n, Pass& pass) {
+    Pack packed = pack(batch, first * each, n * each, options_.encoder, device_);
+    at::Tensor labels =
+        at::tensor(std::vector<int64_t>(batch.labels.begin() + first, batch.labels.begin() + first + n))
+            .to(device_);
+    at::Tensor logits = (*head_)(encoder_(packed, pass), packed, pass);
+    if (!distils) {
+      result.correct += logits.argmax(-1).eq(labels).sum().item<int64_t>();
+      return (*loss_)(logits, labels, loss_->denominator(batch.labels));
+    }
+    auto from = batch.teacher.begin() + first * classes;
+    at::Tensor teacher =
+        at::tensor(std::vector<float>(from, from + n * classes)).view({n, classes}).to(device_);
+    at::Tensor wanted = at::where(labels.ge(0), labels, teacher.argmax(-1));
+    result.correct += logits.argmax(-1).eq(wanted).sum().item<int64_t>();
+    return loss_->distilled(logits, labels, teacher, batch.labels);
+  };
+  take_step(result, apply, batch.learning_rate_scale,
+            [&] { accumulate(count, batch.micro_batch, part, result, cancellation); });
   return result;
 }
 
@@ -193,14 +221,15 @@ std::vector<float> Model::read(const std::string& kind, const std::string& name)
   return to_vector(slice.of(whole.detach()));
 }
 
-void Model::save(const std::string& file, bool optimizer, Metadata metadata) {
+void Model::save(const std::string& file, const SaveOptions& options) {
   enter();
   parameters_.require_kept();
   c10::NoGradGuard guard;
   std::vector<std::pair<std::string, at::Tensor>> tensors;
   for (const auto& slice : parameters_.slices())
     tensors.emplace_back(slice.name, slice.of(slice.parameter->master));
-  if (optimizer) {
+  Metadata metadata = options.metadata;
+  if (options.optimizer) {
     require_training();
     for (const auto& slice : parameters_.slices()) {
       if (!slice.parameter->trainable) continue;
@@ -209,7 +238,11 @@ void Model::save(const std::string& file, bool optimizer, Metadata metadata) {
     }
     metadata["optimizer_steps"] = std::to_string(optimizer_->steps());
   }
-  write_safetensors(file, tensors, metadata);
+  if (!options.names.empty()) {
+    std::erase_if(tensors, [&](const auto& tensor) { return !options.names.contains(tensor.first); });
+    for (auto& [name, tensor] : tensors) name = options.names.at(name);
+  }
+  write_safetensors(file, tensors, options.dtype, metadata);
 }
 
 void Model::load(const std::vector<TensorSource>& sources, int64_t optimizer_steps) {

@@ -18,7 +18,8 @@ class ModelHandle : public Napi::ObjectWrap<ModelHandle> {
         {InstanceMethod<&ModelHandle::parameters>("parameters"),
          InstanceMethod<&ModelHandle::predict>("predict"),
          InstanceMethod<&ModelHandle::train_step>("trainStep"),
-         InstanceMethod<&ModelHandle::backward>("backward"), InstanceMethod<&ModelHandle::read>("read"),
+         InstanceMethod<&ModelHandle::backward>("backward"),
+         InstanceMethod<&ModelHandle::pretrain>("pretrain"), InstanceMethod<&ModelHandle::read>("read"),
          InstanceMethod<&ModelHandle::save>("save"), InstanceMethod<&ModelHandle::load>("load"),
          InstanceMethod<&ModelHandle::dispose>("dispose")});
   }
@@ -65,6 +66,17 @@ class ModelHandle : public Napi::ObjectWrap<ModelHandle> {
                             from_step_result, cancel);
   }
 
+  Napi::Value pretrain(const Napi::CallbackInfo& info) {
+    std::string kind = info[0].ToString();
+    auto purpose = kind == "step"        ? Model::Purpose::kStep
+                   : kind == "gradients" ? Model::Purpose::kGradients
+                                         : Model::Purpose::kEvaluate;
+    return Environment::of(info.Env())
+        .submit<PretrainResult>([model = model(info.Env()), batch = to_masked_batch(info[1]), purpose](
+                                    const Cancellation& c) { return model->pretrain(batch, purpose, c); },
+                                from_pretrain_result, info[2]);
+  }
+
   Napi::Value read(const Napi::CallbackInfo& info) {
     return Environment::of(info.Env())
         .submit<std::vector<float>>(
@@ -74,11 +86,8 @@ class ModelHandle : public Napi::ObjectWrap<ModelHandle> {
   }
 
   Napi::Value save(const Napi::CallbackInfo& info) {
-    auto options = info[1].ToObject();
-    bool optimizer = options.Get("optimizer").ToBoolean();
-    return nothing(
-        info, [model = model(info.Env()), file = std::string(info[0].ToString()), optimizer,
-               metadata = to_metadata(options.Get("metadata"))] { model->save(file, optimizer, metadata); });
+    return nothing(info, [model = model(info.Env()), file = std::string(info[0].ToString()),
+                          options = to_save_options(info[1])] { model->save(file, options); });
   }
 
   Napi::Value load(const Napi::CallbackInfo& info) {

@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <optional>
 #include <sstream>
 
 #include "error.h"
@@ -56,11 +57,16 @@ class File {
   int descriptor_;
 };
 
+std::optional<at::ScalarType> scalar_type(const std::string& dtype) {
+  if (dtype == "F64") return at::kDouble;
+  if (dtype == "F32") return at::kFloat;
+  if (dtype == "F16") return at::kHalf;
+  if (dtype == "BF16") return at::kBFloat16;
+  return std::nullopt;
+}
+
 at::ScalarType scalar_type(const TensorSource& source) {
-  if (source.dtype == "F64") return at::kDouble;
-  if (source.dtype == "F32") return at::kFloat;
-  if (source.dtype == "F16") return at::kHalf;
-  if (source.dtype == "BF16") return at::kBFloat16;
+  if (auto type = scalar_type(source.dtype)) return *type;
   throw bad_model(source.file + ": " + source.name + " has type " + source.dtype +
                   "; F64, F32, F16 or BF16 expected");
 }
@@ -82,17 +88,18 @@ std::string quote(const std::string& text) {
   return out + "\"";
 }
 
-std::string header(const std::vector<std::pair<std::string, at::Tensor>>& tensors, const Metadata& metadata) {
+std::string header(const std::vector<std::pair<std::string, at::Tensor>>& tensors, const std::string& dtype,
+                   int64_t element, const Metadata& metadata) {
   std::ostringstream json;
   json << "{\"__metadata__\":{\"format\":\"pt\"";
   for (const auto& [key, value] : metadata) json << "," << quote(key) << ":" << quote(value);
   json << "}";
   int64_t offset = 0;
   for (const auto& [name, tensor] : tensors) {
-    json << "," << quote(name) << ":{\"dtype\":\"F32\",\"shape\":[";
+    json << "," << quote(name) << ":{\"dtype\":\"" << dtype << "\",\"shape\":[";
     for (int64_t d = 0; d < tensor.dim(); d++) json << (d ? "," : "") << tensor.size(d);
-    json << "],\"data_offsets\":[" << offset << "," << offset + 4 * tensor.numel() << "]}";
-    offset += 4 * tensor.numel();
+    json << "],\"data_offsets\":[" << offset << "," << offset + element * tensor.numel() << "]}";
+    offset += element * tensor.numel();
   }
   json << "}";
   std::string text = json.str();
@@ -129,15 +136,18 @@ void read_tensor(const TensorSource& source, at::Tensor& target) {
 
 void write_safetensors(const std::string& path,
                        const std::vector<std::pair<std::string, at::Tensor>>& tensors,
-                       const Metadata& metadata) {
+                       const std::string& dtype, const Metadata& metadata) {
+  auto type = scalar_type(dtype);
+  if (!type) throw Error("BAD_OPTION", "dtype: one of F32, F16, BF16 expected");
+  auto element = static_cast<int64_t>(c10::elementSize(*type));
   File file(path, O_WRONLY | O_CREAT | O_TRUNC);
-  std::string text = header(tensors, metadata);
+  std::string text = header(tensors, dtype, element, metadata);
   uint64_t length = text.size();
   file.write(reinterpret_cast<const char*>(&length), sizeof length);
   file.write(text.data(), static_cast<int64_t>(text.size()));
   for (const auto& [name, tensor] : tensors) {
-    at::Tensor data = tensor.to(at::kCPU, at::kFloat).contiguous();
-    file.write(static_cast<const char*>(data.const_data_ptr()), data.numel() * 4);
+    at::Tensor data = tensor.to(at::kCPU, *type).contiguous();
+    file.write(static_cast<const char*>(data.const_data_ptr()), data.numel() * element);
   }
   file.flush();
 }

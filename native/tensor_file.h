@@ -15,10 +15,10 @@ namespace arxiv {
 // file is too short, IO when it cannot be read.
 void read_tensor(const TensorSource& source, at::Tensor& target);
 
-// Writes tensors in float32 as one safetensors file and flushes it to the disk. Throws IO; a part may then
-// have been written.
+// Writes tensors in `dtype` (F32, F16 or BF16) as one safetensors file and flushes it to the disk. Throws IO;
+// a part may then have been written.
 void write_safetensors(const std::string& file,
                        const std::vector<std::pair<std::string, at::Tensor>>& tensors,
-                       const Metadata& metadata);
+                       const std::string& dtype, const Metadata& metadata);
 
 }  // namespace arxiv

@@ -69,7 +69,13 @@ void validate(const HeadShape& head, const EncoderShape& encoder) {
   probability(head.attention_dropout, "head.attentionDropout");
 }
 
-void validate(const TrainingShape& training, const EncoderShape& encoder, const HeadShape& head) {
+void validate(const PretrainingShape& pretraining) {
+  require(pretraining.classes >= 0 && pretraining.classes < int64_t{1} << 48, "pretraining.classes",
+          "a number of 0 or above");
+  not_negative(pretraining.class_weight, "pretraining.classWeight");
+}
+
+void validate(const TrainingShape& training, const EncoderShape& encoder, int64_t classes) {
   require(training.frozen_layers >= 0 && training.frozen_layers <= encoder.layers, "training.frozenLayers",
           "a number from 0 to encoder.layers");
   one_of(training.grouping, "training.grouping", {"encoder", "layers"});
@@ -85,8 +91,11 @@ void validate(const TrainingShape& training, const EncoderShape& encoder, const 
   not_negative(training.focal_gamma, "training.focalGamma");
   require(training.label_smoothing >= 0 && training.label_smoothing <= 1, "training.labelSmoothing",
           "a number from 0 to 1");
+  require(training.temperature > 0, "training.distillation.temperature", "a number above 0");
+  require(training.teacher_weight >= 0 && training.teacher_weight <= 1, "training.distillation.teacherWeight",
+          "a number from 0 to 1");
   const auto& weights = training.class_weights;
-  require(weights.empty() || weights.size() == static_cast<size_t>(head.classes), "training.classWeights",
+  require(weights.empty() || weights.size() == static_cast<size_t>(classes), "training.classWeights",
           "one weight a class, or none,");
   for (double weight : weights) not_negative(weight, "training.classWeights");
 }
@@ -95,8 +104,13 @@ void validate(const TrainingShape& training, const EncoderShape& encoder, const 
 
 void validate(const ModelOptions& options) {
   validate(options.encoder);
-  validate(options.head, options.encoder);
-  if (options.trains) validate(options.training, options.encoder, options.head);
+  int64_t classes = options.pretrains ? options.pretraining.classes : options.head.classes;
+  if (options.pretrains) {
+    validate(options.pretraining);
+  } else {
+    validate(options.head, options.encoder);
+  }
+  if (options.trains) validate(options.training, options.encoder, classes);
   one_of(options.precision, "precision", {"fp32", "bf16", "fp16", "int8"});
   require(options.precision != "int8" || (!options.trains && options.device == "cpu"), "precision",
           "a type that training and this device have (int8 is for prediction on a CPU)");

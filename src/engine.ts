@@ -55,6 +55,7 @@ function load(): NativeAddon {
       predict: (batch, cancel) => attempt(() => model.predict(batch, cancel)),
       trainStep: (batch, cancel) => attempt(() => model.trainStep(batch, cancel)),
       backward: batch => attempt(() => model.backward(batch)),
+      pretrain: (purpose, batch, cancel) => attempt(() => model.pretrain(purpose, batch, cancel)),
       read: (kind, name) => attempt(() => model.read(kind, name)),
       save: (file, options) => attempt(() => model.save(file, options)),
       load: (sources, optimizerSteps) => attempt(() => model.load(sources, optimizerSteps)),

@@ -84,6 +84,18 @@ export {
   type PredictOptions,
   Predictor,
 } from './serve/predictor.js';
+export { type DistillOptions, distill } from './train/distill/distill.js';
+export type { DistillationOptions } from './train/distill/lesson.js';
+export {
+  type Figures,
+  type PretrainEvent,
+  type PretrainHooks,
+  type PretrainOptions,
+  type PretrainPlan,
+  type PretrainRecord,
+  type PretrainResult,
+  pretrain,
+} from './train/pretrain/pretrain.js';
 export type { RandomEncoder, Recipe, RecipeOverrides, RecipeSource } from './train/recipe.js';
 export { type SeedFigures, type SeedsResult, type Spread, trainSeeds } from './train/seeds.js';
 export {

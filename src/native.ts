@@ -76,6 +76,19 @@ export interface TrainingShape {
   labelSmoothing: number;
   /** One weight a class; empty for none. */
   classWeights: number[];
+  /**
+   * For a student: each paper's loss is (1 - teacherWeight) of the loss above and teacherWeight of temperature² times
+   * the divergence from its teacher; a paper without a label has the latter alone.
+   */
+  distillation?: { temperature: number; teacherWeight: number };
+}
+
+/** What an encoder is pre-trained by, in place of a head: its masked words and, beside them, the classes of its texts. */
+export interface PretrainingShape {
+  /** 0 for none: then words alone count. */
+  classes: number;
+  /** How much the classes' loss counts beside the words'. */
+  classWeight: number;
 }
 
 export type TrainingPrecision = 'fp32' | 'bf16' | 'fp16';
@@ -87,7 +100,10 @@ export type Precision = TrainingPrecision | 'int8';
 
 export interface ModelOptions {
   encoder: EncoderShape;
-  head: HeadShape;
+  /** Absent for a model that is pre-trained. */
+  head?: HeadShape;
+  /** In place of `head`. The model's word head is BERT's, as `head.transform.…` and `head.bias`. */
+  pretraining?: PretrainingShape;
   training?: TrainingShape;
   /** `cpu`, `cuda`, `cuda:1`, `mps`. */
   device: string;
@@ -112,11 +128,26 @@ export interface PackedBatch {
 }
 
 export interface TrainBatch extends PackedBatch {
-  /** One class index a paper. */
+  /** One class index a paper; for a student -1 where it has none. */
   labels: Int32Array;
+  /** For a student: its teacher's probabilities, softened by the temperature; papers × classes. */
+  teacher?: Float32Array;
   /** Papers that pass through at once; the gradients of a larger batch are accumulated. */
   microBatch: number;
   /** Multiplies the learning rates of both groups (warm-up, decay). */
+  learningRateScale: number;
+}
+
+/** A batch of texts some of whose tokens were replaced, for a model that is pre-trained. */
+export interface MaskedBatch extends PackedBatch {
+  /** Where in `ids` the tokens that are to be guessed stood, ascending; at least one. */
+  positions: Int32Array;
+  /** What stood there. */
+  targets: Int32Array;
+  /** The class of each sequence, -1 where it has none; empty where the model has no classes. */
+  labels: Int32Array;
+  /** Sequences that pass through at once; the gradients of a larger batch are accumulated. */
+  microBatch: number;
   learningRateScale: number;
 }
 
@@ -125,10 +156,20 @@ export interface StepResult {
   loss: number;
   /** Global gradient norm before clipping. */
   gradientNorm: number;
-  /** Papers whose most probable class was the label, dropout on. */
+  /** Papers whose most probable class was the label or, without one, their teacher's; dropout on. */
   correct: number;
   /** False when fp16 overflowed: the loss scale was lowered and the weights left alone. */
   applied: boolean;
+}
+
+/** `loss` is `wordLoss` + classWeight · `classLoss`, `correct` counts sequences. */
+export interface PretrainResult extends StepResult {
+  /** Mean cross-entropy of the masked tokens. */
+  wordLoss: number;
+  /** Masked tokens guessed right. */
+  wordsCorrect: number;
+  /** Mean cross-entropy of the sequences that have a class; 0 if none has. */
+  classLoss: number;
 }
 
 export interface ParameterInfo {
@@ -136,6 +177,13 @@ export interface ParameterInfo {
   shape: number[];
   group: 'encoder' | 'head';
   trainable: boolean;
+}
+
+export interface SaveOptions {
+  optimizer: boolean;
+  metadata: Record<string, string>;
+  dtype?: 'F32' | 'F16' | 'BF16';
+  names?: Record<string, string>;
 }
 
 /** A model in the engine. Every method but `parameters` and `dispose` queues a job on the engine thread. */
@@ -146,13 +194,23 @@ export interface EngineModel {
   trainStep(batch: TrainBatch, cancel?: Uint8Array): Promise<StepResult>;
   /** As trainStep without the optimiser: the gradients stay to be read. Dropout on, as in training. */
   backward(batch: TrainBatch): Promise<StepResult>;
+  /**
+   * What trainStep (`step`) and backward (`gradients`) are to a classifier, for a model that is pre-trained; `evaluate`
+   * gives losses and counts alone, without dropout.
+   */
+  pretrain(
+    purpose: 'step' | 'gradients' | 'evaluate',
+    batch: MaskedBatch,
+    cancel?: Uint8Array,
+  ): Promise<PretrainResult>;
   /** One parameter, its gradient or an optimiser moment, in float32. */
   read(kind: 'weight' | 'gradient' | 'exp_avg' | 'exp_avg_sq', name: string): Promise<Float32Array>;
   /**
-   * Writes a safetensors file: the weights in float32 by their names and, with `optimizer`, the AdamW moments as
-   * `exp_avg.NAME`, `exp_avg_sq.NAME` and the number of steps in the file's metadata under `optimizer_steps`.
+   * Writes a safetensors file: the weights by their names, in float32 unless `dtype` says otherwise, and, with
+   * `optimizer`, the AdamW moments as `exp_avg.NAME`, `exp_avg_sq.NAME` and the number of steps in the file's metadata
+   * under `optimizer_steps`. With `names` only what it names is written, by the names that it gives.
    */
-  save(file: string, options: { optimizer: boolean; metadata: Record<string, string> }): Promise<void>;
+  save(file: string, options: SaveOptions): Promise<void>;
   /**
    * Replaces the weights, all of them or none, and with `optimizerSteps` the optimiser's state, from what `save` wrote.
    * Training then goes on bit for bit in fp32 and bf16; fp16 starts its loss scale afresh.

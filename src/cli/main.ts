@@ -4,6 +4,7 @@ import { ArxivNativeError, exitCode } from '../errors.js';
 import { register as registerAugment } from './augment.js';
 import { register as registerCompare } from './compare.js';
 import { register as registerDescribe } from './describe.js';
+import { register as registerDistill } from './distill.js';
 import { register as registerDoctor } from './doctor.js';
 import { register as registerEnsemble } from './ensemble.js';
 import { register as registerEvaluate } from './evaluate.js';
@@ -12,6 +13,7 @@ import { register as registerImport } from './import.js';
 import { register as registerImportCheckpoint } from './import-checkpoint.js';
 import { register as registerPredict } from './predict.js';
 import { register as registerPrepare } from './prepare.js';
+import { register as registerPretrain } from './pretrain.js';
 import { register as registerRecipes } from './recipes.js';
 import { register as registerReport } from './report.js';
 import { fromCommander, reportError } from './report-error.js';
@@ -29,6 +31,7 @@ Examples:
   $ arxiv-native describe data                                what is in it
   $ arxiv-native augment data --category cs.AI --samples 450  copies of a weak class, by translation
   $ arxiv-native train --data data --out my-model             train a classifier
+  $ arxiv-native pretrain --corpus papers.jsonl --hours 6     an encoder of your own, to train from
   $ arxiv-native evaluate my-model                            how good it is, and how sure that is
   $ arxiv-native compare my-model other-model                 which is better, on the same papers
   $ arxiv-native report my-model                              the same and more as a page, my-model.html
@@ -76,7 +79,9 @@ function buildProgram(): Command {
     registerDescribe,
     registerAugment,
     registerRecipes,
+    registerPretrain,
     registerTrain,
+    registerDistill,
     registerImportCheckpoint,
     registerEvaluate,
     registerCompare,

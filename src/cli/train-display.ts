@@ -24,6 +24,9 @@ export class TrainDisplay {
       case 'download':
         this.showTransfer(event.file, event);
         break;
+      case 'teaching':
+        this.showTransfer('asking the teacher', { received: event.done, total: event.total }, 'papers');
+        break;
       case 'augment':
         this.stop();
         this.note(augmentPlanText(event.plan));
@@ -96,11 +99,15 @@ export class TrainDisplay {
     this.progress?.update(words, `${papers}/${ofPapers} papers`);
   }
 
-  private showTransfer(title: string, { received, total }: { received: number; total: number }): void {
+  private showTransfer(
+    title: string,
+    { received, total }: { received: number; total: number },
+    unit = 'bytes',
+  ): void {
     if (title !== this.transfer) {
       this.stop();
       this.transfer = title;
-      this.progress = new Progress(title, { unit: 'bytes', ...(total > 0 && { total }) });
+      this.progress = new Progress(title, { unit, ...(total > 0 && { total }) });
     }
     this.progress?.update(received);
   }
@@ -205,8 +212,17 @@ function describePlan(plan: TrainPlan): string {
     ...(leaks.contradictingRows + leaks.crossingPapers > 0 ? [describeLeaks(leaks)] : []),
     `recipe ${recipe.name}, encoder ${encoder.id}${encoder.revision === undefined ? '' : `@${encoder.revision}`}, ${frozenLayers} of ${counted(encoder.layers, 'layer')} frozen`,
     `${(parameters.total / 1e6).toFixed(1)} M parameters, ${(parameters.trainable / 1e6).toFixed(1)} M of them trained; at most ${counted(recipe.resolved.epochs, 'epoch')}, ${counted(schedule.steps, 'step')}`,
+    ...(plan.distillation ? [describeTeacher(plan.distillation)] : []),
     ...(recipe.resolved.words === 'none' ? [] : ['TF-IDF of words beside the encoder']),
     `${device}, ${precision}, ${counted(threads, 'thread')}, seed ${plan.seed}`,
+  ].join('\n');
+}
+
+function describeTeacher(lesson: NonNullable<TrainPlan['distillation']>): string {
+  const { teacher, teacherWeight, temperature, unlabelled, sameData } = lesson;
+  return [
+    `taught by ${teacher}: weight ${teacherWeight}, temperature ${temperature}, ${counted(unlabelled, 'paper')} without labels beside`,
+    ...(sameData ? [] : ['warning: the teacher learned from other data and may have seen these test papers']),
   ].join('\n');
 }
 

@@ -4,7 +4,7 @@ import { ArxivNativeError } from '../errors.js';
 import type { EncoderShape, TensorSource } from '../native.js';
 import { Tokenizer } from '../text/tokenizer.js';
 import { readEncoderConfig } from './encoder-config.js';
-import { encoderTensors, type Family } from './families.js';
+import { encoderTensors, type Family, wordHeadNames } from './families.js';
 import { fetchEncoder, type HubOptions, isHubId, WEIGHT_FILES } from './hub.js';
 import { openTensors } from './tensor-file.js';
 
@@ -21,11 +21,15 @@ export interface EncoderDescription {
 }
 
 /** An encoder on this machine, ready for the engine. */
-interface EncoderFiles extends Omit<EncoderDescription, 'family'> {
+export interface EncoderFiles extends EncoderDescription {
   /** Where its config.json, weights and tokenizer lie. */
   folder: string;
   /** Every tensor of the encoder and nothing else, by the engine's names, in the shapes that `shape` asks for. */
   tensors: TensorSource[];
+  /** The head that guesses masked words, by the engine's names; empty where the file has none of these sizes. */
+  wordHead: TensorSource[];
+  /** The engine's name of each tensor of encoder and word head → the family's, as a model of masked words stores it. */
+  storedNames: ReadonlyMap<string, string>;
 }
 
 /**
@@ -37,12 +41,16 @@ interface EncoderFiles extends Omit<EncoderDescription, 'family'> {
  */
 export async function openEncoder(idOrFolder: string, options: HubOptions = {}): Promise<EncoderFiles> {
   const { folder, fetched } = await locate(idOrFolder, options);
-  const { family, ...described } = await describe(idOrFolder, folder, fetched?.revision);
+  const described = await describe(idOrFolder, folder, fetched?.revision);
+  const { family, shape } = described;
   // What is small has said by now whether the encoder is fit: the weights are hundreds of megabytes.
   await fetched?.fetchWeights();
   const file = await weightFile(folder);
-  const tensors = encoderSources(await openTensors(file), family, described.shape, file);
-  return { ...described, folder, tensors };
+  const stored = await openTensors(file);
+  const { tensors, names } = encoderSources(stored, family, shape, file);
+  const wordHead = wordHeadSources(stored, family, shape);
+  const storedNames = new Map([...names, ...wordHeadNames(family)]);
+  return { ...described, folder, tensors, wordHead, storedNames };
 }
 
 /**
@@ -129,7 +137,7 @@ function encoderSources(
   family: Family,
   shape: EncoderShape,
   file: string,
-): TensorSource[] {
+): { tensors: TensorSource[]; names: [string, string][] } {
   // A whole model stores its encoder under the prefix, beside heads whose names must not be mistaken for the encoder's.
   const prefix = stored.some(source => source.name.startsWith(family.prefix)) ? family.prefix : '';
   const found = new Map(
@@ -147,8 +155,10 @@ function encoderSources(
         'The weights belong to another model than config.json, or the file is incomplete: fetch both again.',
     });
   }
-  return [...expected].map(([name, wanted]) => {
+  const names: [string, string][] = [];
+  const tensors = [...expected].map(([name, wanted]) => {
     const source = found.get(name)!;
+    names.push([name, family.prefix + presentName(source.name.slice(prefix.length))]);
     if (source.shape.join() !== wanted.join()) {
       const shapes = `has shape [${source.shape.join(', ')}], config.json asks for [${wanted.join(', ')}]`;
       throw new ArxivNativeError('BAD_MODEL', `${source.file}: tensor "${source.name}" ${shapes}`, {
@@ -157,6 +167,25 @@ function encoderSources(
     }
     return { ...source, name };
   });
+  return { tensors, names };
+}
+
+/** The word head of a checkpoint, whole or not at all. */
+function wordHeadSources(stored: TensorSource[], family: Family, shape: EncoderShape): TensorSource[] {
+  const found = new Map(stored.map(source => [presentName(source.name), source]));
+  const sources = [...wordHeadNames(family)].flatMap(([name, own]) => {
+    const source = found.get(own);
+    const fits = source?.shape[0] === (name === 'head.bias' ? shape.vocabSize : shape.hiddenSize);
+    return fits ? [{ ...source, name }] : [];
+  });
+  return sources.length === wordHeadNames(family).size ? sources : [];
+}
+
+/** A name that TensorFlow gave, as it is today. */
+function presentName(stored: string): string {
+  return stored
+    .replace(/\.LayerNorm\.gamma$/, '.LayerNorm.weight')
+    .replace(/\.LayerNorm\.beta$/, '.LayerNorm.bias');
 }
 
 /** The engine's name of an encoder's tensor, by its stored one without a prefix. */

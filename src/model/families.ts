@@ -26,6 +26,8 @@ export interface Family {
   defaults: Partial<Record<ConfigField, number>>;
   /** What its Python class decides itself, whatever config.json says. */
   fixed: Partial<Record<ConfigField, number>>;
+  /** What guesses masked words in its model for that: the engine's names, without `.weight` and `.bias`, → its own. */
+  wordHead: Readonly<Record<'head.transform.dense' | 'head.transform.LayerNorm' | 'head', string>>;
   /** Stored name → BERT's name, applied in order. */
   renamings: readonly (readonly [RegExp, string])[];
   /** The position id of a sequence's first token. */
@@ -41,6 +43,11 @@ const BERT: Family = {
   fields: {},
   defaults: {},
   fixed: {},
+  wordHead: {
+    'head.transform.dense': 'cls.predictions.transform.dense',
+    'head.transform.LayerNorm': 'cls.predictions.transform.LayerNorm',
+    head: 'cls.predictions',
+  },
   // As TensorFlow named them, and the first BERTs for PyTorch after it.
   renamings: [
     [/\.LayerNorm\.gamma$/, '.LayerNorm.weight'],
@@ -51,18 +58,30 @@ const BERT: Family = {
   relativeAttentionBuckets: 0,
 };
 
+const ROBERTA_WORD_HEAD: Family['wordHead'] = {
+  'head.transform.dense': 'lm_head.dense',
+  'head.transform.LayerNorm': 'lm_head.layer_norm',
+  head: 'lm_head',
+};
+
 /** The families by config.json's `model_type`. */
 export const FAMILIES: Readonly<Record<string, Family>> = {
   bert: BERT,
   roberta: {
     ...BERT,
     prefix: 'roberta.',
+    wordHead: ROBERTA_WORD_HEAD,
     defaults: { pad_token_id: 1 },
     positionOffset: padTokenId => padTokenId + 1,
   },
   distilbert: {
     ...BERT,
     prefix: 'distilbert.',
+    wordHead: {
+      'head.transform.dense': 'vocab_transform',
+      'head.transform.LayerNorm': 'vocab_layer_norm',
+      head: 'vocab_projector',
+    },
     fields: {
       hidden_size: 'dim',
       num_hidden_layers: 'n_layers',
@@ -89,6 +108,7 @@ export const FAMILIES: Readonly<Record<string, Family>> = {
   mpnet: {
     ...BERT,
     prefix: 'mpnet.',
+    wordHead: ROBERTA_WORD_HEAD,
     fixed: { type_vocab_size: 0, pad_token_id: 1 },
     renamings: [
       [/\.attention\.attn\.q\./, '.attention.self.query.'],
@@ -134,4 +154,15 @@ export function encoderTensors(shape: EncoderShape): Map<string, number[]> {
     norm(`${layer}.output.LayerNorm`);
   }
   return tensors;
+}
+
+/** The tensors of the head that guesses masked words: the engine's name → the family's. */
+export function wordHeadNames({ wordHead }: Family): Map<string, string> {
+  const parts = ['transform.dense.weight', 'transform.dense.bias', 'transform.LayerNorm.weight'];
+  return new Map(
+    [...parts, 'transform.LayerNorm.bias', 'bias'].map(part => {
+      const [, owner, field] = /^(.*)\.(\w+)$/.exec(`head.${part}`)!;
+      return [`head.${part}`, `${wordHead[owner as keyof Family['wordHead']]}.${field}`];
+    }),
+  );
 }

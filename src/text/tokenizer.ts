@@ -36,6 +36,10 @@ export class Tokenizer {
   /** Ids run from 0 to below this. */
   readonly vocabSize: number;
   readonly padTokenId: number;
+  /** Stands for a word that is to be guessed; undefined where the vocabulary has none. */
+  readonly maskTokenId: number | undefined;
+  /** Of the tokens that are no words: padding, mask, what begins and ends a text. */
+  readonly specialIds: ReadonlySet<number>;
   private readonly firstId: number;
   /** Between the texts of a pair. */
   private readonly separatorIds: number[];
@@ -95,8 +99,10 @@ export class Tokenizer {
     const pair = library.post_processor!.post_process(['A'], ['B']).tokens;
     const between = pair.slice(pair.indexOf('A') + 1, pair.indexOf('B'));
     this.separatorIds = (between.length > 0 ? between : [last]).map(token => require(token, 'separator'));
-    const { pad_token } = first === ROBERTA_TOKENS.cls_token ? ROBERTA_TOKENS : BERT_TOKENS;
+    const { pad_token, mask_token } = first === ROBERTA_TOKENS.cls_token ? ROBERTA_TOKENS : BERT_TOKENS;
     this.padTokenId = require(statedToken(config, 'pad_token') ?? pad_token, 'padding');
+    this.maskTokenId = library.token_to_id(statedToken(config, 'mask_token') ?? mask_token);
+    this.specialIds = new Set(added.flatMap(({ id, special }) => (special ? [id] : [])));
     let largest = 0;
     for (const id of library.model.tokens_to_ids.values()) largest = Math.max(largest, id);
     this.vocabSize = largest + 1;
@@ -116,16 +122,29 @@ export class Tokenizer {
    * `vocabSize` entries, or fewer where the texts have no more to merge.
    */
   static train(texts: Iterable<string>, vocabSize: number): Tokenizer {
+    const { read, learn } = Tokenizer.trainer();
+    for (const text of texts) read(text);
+    return learn(vocabSize);
+  }
+
+  /** As `train`, for texts that come one by one: all that is kept of them is how often each word stood there. */
+  static trainer(): { read(text: string): void; learn(vocabSize: number): Tokenizer } {
     const special = Object.values(BERT_TOKENS);
     const bare = new Tokenizer(wordPieceFiles(special, {}, 'training'), 'training');
     const counts = new Map<string, number>();
-    for (const text of texts) {
-      for (const word of bare.split(bare.normalize(text))) {
-        counts.set(word, (counts.get(word) ?? 0) + 1);
-      }
-    }
-    const vocabulary = [...special, ...trainWordPiece(counts, vocabSize - special.length)];
-    return new Tokenizer(wordPieceFiles(vocabulary, {}, 'training'), 'training');
+    return {
+      read(text) {
+        for (const word of bare.split(bare.normalize(text))) {
+          const count = counts.get(word);
+          if (count === undefined) counts.set(ownCopy(word), 1);
+          else counts.set(word, count + 1);
+        }
+      },
+      learn(vocabSize) {
+        const vocabulary = [...special, ...trainWordPiece(counts, vocabSize - special.length)];
+        return new Tokenizer(wordPieceFiles(vocabulary, {}, 'training'), 'training');
+      },
+    };
   }
 
   /** `[CLS] text [SEP]`, the text cut so that there are at most `maxLength` ids (2 or more). */
@@ -203,11 +222,15 @@ export class Tokenizer {
       .map(piece => model.tokens_to_ids.get(piece) ?? model.unk_token_id!);
     if (word.length <= LONGEST_CACHED_WORD) {
       if (this.words.size >= CACHED_WORDS) this.words.clear();
-      // A copy: a slice would keep the whole text that it came from in memory.
-      this.words.set(Buffer.from(word, 'utf16le').toString('utf16le'), pieces);
+      this.words.set(ownCopy(word), pieces);
     }
     return pieces;
   }
+}
+
+/** A slice would keep the whole text that it came from in memory. */
+function ownCopy(word: string): string {
+  return Buffer.from(word, 'utf16le').toString('utf16le');
 }
 
 const SPACE = /\p{White_Space}/u;

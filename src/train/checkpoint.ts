@@ -70,15 +70,15 @@ export function newState(microBatch: number): TrainState {
 }
 
 /** What a checkpoint says beside its tensors. */
-export interface CheckpointRecord {
+export interface CheckpointRecord<State> {
   /** Of the run that it belongs to. */
   identity: Identity;
-  state: TrainState;
+  state: State;
   /** Length of metrics.jsonl when it was written. */
   metricsBytes: number;
 }
 
-export interface Checkpoint extends CheckpointRecord {
+export interface Checkpoint<State> extends CheckpointRecord<State> {
   tensors: TensorSource[];
   /** What the engine counts, from which it derives dropout. */
   optimizerSteps: number;
@@ -94,22 +94,22 @@ const FORMAT_VERSION = 1;
 export async function writeCheckpoint(
   model: EngineModel,
   file: string,
-  record: CheckpointRecord,
+  record: CheckpointRecord<object>,
 ): Promise<void> {
   const run = JSON.stringify({ format_version: FORMAT_VERSION, ...record });
   await writeWhole(file, part => model.save(part, { optimizer: true, metadata: { run } }));
 }
 
 /** A checkpoint whose tensors are still on the disk; undefined if there is none. Throws BAD_MODEL, IO. */
-export async function openCheckpoint(file: string): Promise<Checkpoint | undefined> {
+export async function openCheckpoint<State>(file: string): Promise<Checkpoint<State> | undefined> {
   if (!(await stat(file).catch(() => undefined))) return undefined;
   const { tensors, metadata } = await openSafetensors(file);
   const optimizerSteps = Number(metadata.optimizer_steps);
-  return { ...parseRecord(metadata.run, file), tensors, optimizerSteps };
+  return { ...parseRecord<State>(metadata.run, file), tensors, optimizerSteps };
 }
 
-function parseRecord(text: string | undefined, file: string): CheckpointRecord {
-  let found: Partial<CheckpointRecord> & { format_version?: unknown } = {};
+function parseRecord<State>(text: string | undefined, file: string): CheckpointRecord<State> {
+  let found: Partial<CheckpointRecord<State>> & { format_version?: unknown } = {};
   try {
     found = JSON.parse(text ?? '{}');
   } catch {

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { ArxivNativeError } from '../errors.js';
 import { hashFile } from '../util/files.js';
 import { show } from '../util/options.js';
+import type { Lesson } from './distill/lesson.js';
 import type { StartingEncoder } from './plan.js';
 import { optionName } from './recipe.js';
 import type { TrainPlan } from './types.js';
@@ -21,6 +22,7 @@ export async function identify(
   plan: Omit<TrainPlan, 'parameters' | 'fingerprint'>,
   encoder: StartingEncoder,
   microBatch: number | 'auto',
+  lesson?: Lesson,
 ): Promise<Identity> {
   // The copies that it asked for are known themselves.
   const { description, encoder: _, augment: __, ...recipe } = plan.recipe.resolved;
@@ -31,6 +33,11 @@ export async function identify(
     [DATA]: plan.data.fingerprint,
     [COPIES]: plan.data.copies?.fingerprint,
     [ENCODER]: await contentHash(encoder),
+    ...(lesson && {
+      temperature: lesson.temperature,
+      'the weight of the teacher': lesson.teacherWeight,
+      'the teacher and the unlabelled papers': lesson.hashes,
+    }),
     'the version of arxiv-native': versions.package,
     'the version of LibTorch': versions.libtorch,
   };
@@ -76,7 +83,11 @@ function canonical(value: unknown): string {
 }
 
 /** Of what the encoder is, not of where: a folder may have been moved, or its weights replaced. */
-async function contentHash({ shape, tokenizer, tensors }: StartingEncoder): Promise<string> {
+export async function contentHash({
+  shape,
+  tokenizer,
+  tensors,
+}: Pick<StartingEncoder, 'shape' | 'tokenizer' | 'tensors'>): Promise<string> {
   const hash = createHash('sha256').update(canonical([shape, tokenizer.toJSON()]));
   for (const file of new Set(tensors.map(tensor => tensor.file))) hash.update(await hashFile(file));
   return hash.digest('hex');

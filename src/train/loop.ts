@@ -6,13 +6,14 @@ import type { EngineModel, StepResult } from '../native.js';
 import { isCancelled } from '../util/cancel.js';
 import { epochOrder } from './batches.js';
 import { NO_SUMS, type Sums, type TrainState } from './checkpoint.js';
-import { isLost, type RunFolder } from './run-folder.js';
+import type { RunFolder } from './run-folder.js';
 import { learningRateScale, type Schedule } from './schedule.js';
 import type { EpochRecord, TrainHooks } from './types.js';
+import { isLost } from './work-folder.js';
 
 export interface LoopOptions {
   model: EngineModel;
-  train: TokenizedExamples;
+  train: Pick<TokenizedExamples, 'length' | 'batch'>;
   validation: TokenizedExamples;
   labels: readonly string[];
   /** What words say of the validation papers, where the model will have words: logits, papers × labels. */

@@ -58,6 +58,7 @@ export function modelCard(training: TrainingRecord): string {
       `- ${training.device}, ${training.precision}, ${training.threads} threads; ${training.secondsPerStep.toPrecision(3)} s a step, ${formatDuration(training.trainingSeconds)} in all without validation${training.sessions.length > 1 ? `, in ${training.sessions.length} sessions` : ''}, ${Math.round(training.peakMemory / 1e6)} MB at most`,
       `- arxiv-native ${training.versions.package}, LibTorch ${training.versions.libtorch}, Node ${training.versions.node}; ${training.finishedAt}`,
     ].join('\n'),
+    ...(training.distillation ? [taught(training.distillation)] : []),
     'The whole record, each setting included, is in training.json.',
   ]
     .filter(Boolean)
@@ -94,6 +95,11 @@ function results(split: string, metrics: Metrics): string[] {
       ]),
     ),
   ];
+}
+
+function taught(lesson: NonNullable<TrainingRecord['distillation']>): string {
+  const { teacher, temperature, teacherWeight, unlabelled } = lesson;
+  return `Taught by \`${teacher}\` (weight ${teacherWeight} beside the true labels, temperature ${temperature}), also on ${counted(unlabelled, 'paper')} without labels.`;
 }
 
 function table(head: string[], rows: (string | number)[][]): string {

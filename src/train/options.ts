@@ -34,6 +34,7 @@ const TYPES: OptionTypes<TrainOptions> = {
   checkpointEvery: 'number',
   logEvery: 'number',
   savePredictions: 'string',
+  distillation: 'any',
 };
 
 /** Holds the options that belong to no recipe against their types and ranges. Throws BAD_OPTION. */

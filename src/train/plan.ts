@@ -32,7 +32,13 @@ export async function prepareEncoder(
 function randomEncoder(sizes: RandomEncoder, train: readonly Example[]): StartingEncoder {
   const texts = train.map(({ paper }) => `${paper.title} ${paper.abstract}`);
   const tokenizer = Tokenizer.train(texts, sizes.vocabSize);
-  const shape: EncoderShape = {
+  const id = `random BERT, ${counted(sizes.layers, 'layer')} of ${sizes.hiddenSize}`;
+  return { id, random: true, shape: bertShape(sizes, tokenizer), tensors: [], tokenizer };
+}
+
+/** A BERT of these sizes, all else as in the first ones. */
+export function bertShape(sizes: Omit<RandomEncoder, 'vocabSize'>, tokenizer: Tokenizer): EncoderShape {
+  return {
     ...sizes,
     vocabSize: tokenizer.vocabSize,
     typeVocabSize: 2,
@@ -46,8 +52,6 @@ function randomEncoder(sizes: RandomEncoder, train: readonly Example[]): Startin
     padTokenId: tokenizer.padTokenId,
     relativeAttentionBuckets: 0,
   };
-  const id = `random BERT, ${counted(sizes.layers, 'layer')} of ${sizes.hiddenSize}`;
-  return { id, random: true, shape, tensors: [], tokenizer };
 }
 
 /** The head that a recipe describes, on an encoder of this shape. Throws BAD_OPTION if the two do not fit. */

@@ -2,7 +2,8 @@ import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { ArxivNativeError } from '../errors.js';
 import { fileError, writeFileSynced, writeWhole } from '../util/files.js';
-import { DEFAULT_SEED, defaultFolder, train } from './train.js';
+import { DEFAULT_SEED } from './prepare-run.js';
+import { defaultFolder, train } from './train.js';
 import type { TrainHooks, TrainingRecord, TrainOptions, TrainResult } from './types.js';
 
 /** Of one figure over the seeds. */

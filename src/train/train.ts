@@ -1,9 +1,7 @@
-import { createRequire } from 'node:module';
-import { availableParallelism } from 'node:os';
-import { basename, join } from 'node:path';
-import { type Dataset, type Example, loadDataset } from '../data/dataset.js';
+import { join } from 'node:path';
+import type { Dataset, Example } from '../data/dataset.js';
 import { SPLITS } from '../data/paper.js';
-import { loadEngine, resolveDevice } from '../engine.js';
+import { loadEngine } from '../engine.js';
 import { ArxivNativeError } from '../errors.js';
 import type { BlendedModel } from '../evaluate/blend.js';
 import { writePredictions } from '../evaluate/predictions.js';
@@ -12,50 +10,26 @@ import { TokenizedExamples } from '../evaluate/tokenized-examples.js';
 import { commitSavedModel, METRICS, stageSavedModel, WEIGHTS } from '../model/saved-model.js';
 import { openTensors } from '../model/tensor-file.js';
 import type { Words } from '../model/words.js';
-import type { EngineModel, ModelOptions, NativeAddon } from '../native.js';
+import type { EngineModel } from '../native.js';
 import { isCancelled } from '../util/cancel.js';
 import type { StagedFolder } from '../util/files.js';
 import { checkOutput } from '../util/output.js';
 import { type Checkpoint, newState, type TrainState } from './checkpoint.js';
-import { copiesFor, countByLabel } from './copies.js';
+import { type Lesson, TaughtExamples, teach } from './distill/lesson.js';
 import { afterwards, giveUp } from './failure.js';
-import { fingerprint, type Identity, identify } from './identity.js';
 import { bytesPerPaper, countParameters, fittingMicroBatch, requireRunSpace } from './limits.js';
 import { runEpochs, totalSeconds } from './loop.js';
 import { modelCard } from './model-card.js';
 import { checkTrainOptions } from './options.js';
-import {
-  classWeights,
-  headShape,
-  prepareEncoder,
-  refuseStrangeClasses,
-  type StartingEncoder,
-  trainingShape,
-} from './plan.js';
+import { prepareRun, type Run, recipeName, throwIfAborted } from './prepare-run.js';
 import { DEFAULT_RECIPE, loadRecipe, type Recipe } from './recipe.js';
 import { RunFolder } from './run-folder.js';
-import { makeSchedule } from './schedule.js';
 import type { TrainHooks, TrainingRecord, TrainOptions, TrainPlan, TrainResult } from './types.js';
 import { learnWords, type TrainedWords, wordsRecord } from './words.js';
 
 export type * from './types.js';
 
-const { version } = createRequire(import.meta.url)('../../package.json') as { version: string };
-
-export const DEFAULT_SEED = 42;
 const DEFAULT_LOG_EVERY = 50;
-
-/** A training, ready for its first step. */
-interface Run {
-  plan: Omit<TrainPlan, 'parameters'>;
-  identity: Identity;
-  recipe: Recipe;
-  data: Dataset;
-  /** What the encoder trains on: the training papers, and copies of them, which are no part of the data. */
-  examples: readonly Example[];
-  encoder: StartingEncoder;
-  options: ModelOptions;
-}
 
 interface Outcome {
   training: TrainingRecord;
@@ -106,7 +80,7 @@ async function trainIn(
 ): Promise<TrainResult> {
   const { savePredictions, force = false } = options;
   const addon = loadEngine();
-  const run = await prepare(options, recipe, addon, hooks);
+  const run = await prepareRun(options, recipe, addon, hooks);
   throwIfAborted(hooks);
   const finished = await folder.finished(run.identity);
   if (finished !== undefined) {
@@ -120,8 +94,11 @@ async function trainIn(
     place: folder.place,
   });
   try {
+    const { lesson, data, options: placement } = run;
+    const teacher = lesson && (await teach(lesson, run.examples, data.labels, folder.path, placement, hooks));
     const model = await addon.createModel(run.options);
-    const { training, test } = await runOnce(run, model, { folder, staged, checkpoint }, options, hooks);
+    const place = { folder, staged, checkpoint, teacher };
+    const { training, test } = await runOnce(run, model, place, options, hooks);
     if (training.test === undefined) return { folder: staged.target, training, unfinished: folder.path };
     await folder.done();
     if (savePredictions !== undefined && test !== undefined) {
@@ -141,7 +118,9 @@ async function trainIn(
 interface Place {
   folder: RunFolder;
   staged: StagedFolder;
-  checkpoint: Checkpoint | undefined;
+  checkpoint: Checkpoint<TrainState> | undefined;
+  /** Its probabilities of the training papers and the unlabelled ones, softened. */
+  teacher: Float32Array | undefined;
 }
 
 async function runOnce(
@@ -165,7 +144,7 @@ async function runOnce(
       hooks.onProgress?.({ type: 'resume', step: state.steps, epoch: state.history.length + 1 });
     }
     const state = checkpoint?.state ?? newState(microBatch);
-    const outcome = await learn({ ...run, trainedWords }, plan, model, folder, state, options, hooks);
+    const outcome = await learn({ ...run, trainedWords }, plan, model, place, state, options, hooks);
     await folder.give(model, join(staged.path, WEIGHTS), join(staged.path, METRICS));
     await commit(run, outcome, staged);
     return outcome;
@@ -184,115 +163,23 @@ function chooseMicroBatch(
   return fittingMicroBatch(recipe.batchSize, parameters, each, process.availableMemory());
 }
 
-async function prepare(
-  options: TrainOptions,
-  recipe: Recipe,
-  addon: NativeAddon,
-  { onProgress, signal }: TrainHooks,
-): Promise<Run> {
-  const seed = options.seed ?? DEFAULT_SEED;
-  const threads = options.threads ?? availableParallelism();
-  const deterministic = options.deterministic ?? false;
-  const { device, precision } = resolveDevice(options.device ?? 'auto', options.precision ?? 'auto', addon);
-  const { labelColumn } = options;
-  const data = await loadDataset(
-    options.data,
-    { seed: options.splitSeed ?? seed, labelColumn, copies: options.augment !== false },
-    { signal, onProgress: progress => onProgress?.({ type: 'reading', ...progress }) },
-  );
-  throwIfAborted({ signal });
-  const { train, validation, test, duplicates, withdrawn, empty } = data.counts;
-  // Before anything that takes time: the copies, and the encoder, which may have to be fetched.
-  refuseStrangeClasses(recipe.classWeights, data.labels);
-  const copies = await copiesFor(data, recipe, options, { signal, onProgress });
-  const examples = [...data.train, ...(copies?.examples ?? [])];
-  const copied = countByLabel(copies?.examples ?? [], data.labels.length);
-  const weights = classWeights(
-    recipe.classWeights,
-    data.labels,
-    train.map((papers, k) => papers + copied[k]!),
-  );
-  const encoder = await prepareEncoder(recipe, data.train, {
-    ...(options.offline !== undefined && { offline: options.offline }),
-    ...(options.revision !== undefined && { revision: options.revision }),
-    ...(signal && { signal }),
-    onProgress: download => onProgress?.({ type: 'download', ...download }),
-  });
-  const { shape } = encoder;
-  const training = trainingShape(recipe, shape, weights);
-  const plan: Omit<Run['plan'], 'fingerprint'> = {
-    recipe: { name: recipeName(options), resolved: recipe },
-    encoder: {
-      id: encoder.id,
-      ...(encoder.revision !== undefined && { revision: encoder.revision }),
-      random: encoder.random,
-      layers: shape.layers,
-      hiddenSize: shape.hiddenSize,
-    },
-    frozenLayers: training.frozenLayers,
-    data: {
-      source: data.source,
-      splitSeed: options.splitSeed ?? seed,
-      fingerprint: data.fingerprint,
-      labels: data.labels,
-      rule: data.rule,
-      duplicates,
-      withdrawn,
-      empty,
-      leaks: data.leaks,
-      splits: { train, validation, test },
-      ...(copies && { copies: { papers: copied, ...copies.facts } }),
-    },
-    device,
-    precision,
-    threads,
-    seed,
-    deterministic,
-    microBatch: Math.min(options.microBatch ?? recipe.batchSize, recipe.batchSize),
-    schedule: makeSchedule(Math.ceil(examples.length / recipe.batchSize), recipe.epochs, recipe.warmup),
-    classWeights: weights,
-    versions: { package: version, libtorch: addon.libtorchVersion, node: process.versions.node },
-  };
-  const modelOptions: ModelOptions = {
-    encoder: shape,
-    head: headShape(recipe, data.labels.length, shape),
-    training,
-    device,
-    precision,
-    threads,
-    seed,
-    deterministic,
-    weights: encoder.tensors,
-    mayInitialize: [encoder.random ? '' : 'head.'],
-  };
-  const auto = options.batchSize === 'auto' && options.microBatch === undefined;
-  const identity = await identify(plan, encoder, auto ? 'auto' : plan.microBatch);
-  return {
-    plan: { fingerprint: fingerprint(identity), ...plan },
-    identity,
-    recipe,
-    data,
-    examples,
-    encoder,
-    options: modelOptions,
-  };
-}
-
 async function learn(
-  { recipe, data, examples, encoder, trainedWords }: Run & { trainedWords: TrainedWords | undefined },
+  { recipe, data, examples, encoder, lesson, trainedWords }: Run & { trainedWords: TrainedWords | undefined },
   plan: TrainPlan,
   model: EngineModel,
-  folder: RunFolder,
+  { folder, teacher }: Place,
   state: TrainState,
   { logEvery = DEFAULT_LOG_EVERY, checkpointEvery }: TrainOptions,
   hooks: TrainHooks,
 ): Promise<Outcome> {
   const tokenized = (papers: readonly Example[]) =>
     new TokenizedExamples(encoder.tokenizer, papers, recipe.lengths);
+  const taught = ({ unlabelled }: Lesson, teacher: Float32Array) =>
+    new TaughtExamples(tokenized([...examples, ...unlabelled]), teacher, data.labels.length);
   const { interrupted } = await runEpochs(
     {
       model,
-      train: tokenized(examples),
+      train: lesson && teacher ? taught(lesson, teacher) : tokenized(examples),
       validation: tokenized(data.validation),
       labels: data.labels,
       words: trainedWords?.validation,
@@ -374,19 +261,10 @@ export function defaultFolder(options: TrainOptions): string {
   return join('runs', recipeName(options));
 }
 
-function recipeName({ recipe = DEFAULT_RECIPE }: TrainOptions): string {
-  return typeof recipe === 'string' ? basename(recipe, '.json') : 'custom';
-}
-
 function testedBefore(folder: string): ArxivNativeError {
   return new ArxivNativeError('BAD_OPTION', `${folder} is complete: no test is left to save predictions of`, {
     remedy: 'Leave --save-predictions out; `arxiv-native predict` writes predictions of any papers.',
   });
-}
-
-function throwIfAborted({ signal }: TrainHooks): void {
-  if (signal?.aborted)
-    throw new ArxivNativeError('CANCELLED', 'stopped before training began; nothing was saved');
 }
 
 function median(values: readonly number[]): number {

@@ -6,6 +6,7 @@ import type { BaselineProgress } from '../evaluate/baseline/baseline.js';
 import type { Metrics } from '../evaluate/metrics.js';
 import type { Scales } from '../model/words.js';
 import type { Precision, TrainingPrecision } from '../native.js';
+import type { DistillationOptions } from './distill/lesson.js';
 import type { Recipe, RecipeOverrides, RecipeSource } from './recipe.js';
 
 export interface TrainOptions extends Omit<RecipeOverrides, 'batchSize'> {
@@ -52,6 +53,8 @@ export interface TrainOptions extends Omit<RecipeOverrides, 'batchSize'> {
   logEvery?: number | undefined;
   /** A file for the test papers' predictions, one JSON line each: id, label, predicted, probabilities. */
   savePredictions?: string | undefined;
+  /** A model that teaches this one, beside the true labels. */
+  distillation?: DistillationOptions | undefined;
 }
 
 export interface TrainHooks {
@@ -65,6 +68,8 @@ export type TrainEvent =
   | AugmentEvent
   /** Of several seeds, this one is trained next. */
   | { type: 'seed'; seed: number; number: number; count: number }
+  /** The teacher says what it thinks of the training papers. */
+  | { type: 'teaching'; done: number; total: number }
   | { type: 'plan'; plan: TrainPlan }
   | ({ type: 'words' } & BaselineProgress)
   /** Goes on after this step, which a checkpoint holds, in this epoch. */
@@ -121,6 +126,16 @@ export interface TrainPlan {
   schedule: { steps: number; warmupSteps: number };
   /** By class index; empty where all count alike. */
   classWeights: number[];
+  /** Absent where there is no teacher. */
+  distillation?: {
+    teacher: string;
+    temperature: number;
+    teacherWeight: number;
+    /** Papers that only the teacher labels. */
+    unlabelled: number;
+    /** Whether the teacher learned from the very same data; otherwise it may have seen the test papers. */
+    sameData: boolean;
+  };
   versions: { package: string; libtorch: string; node: string };
 }
 

@@ -41,6 +41,23 @@ function withConfig(changes: Record<string, unknown>, from = 'bert-safetensors')
 
 describe('openEncoder', () => {
   it.each([
+    [
+      'bert-legacy',
+      'bert.encoder.layer.0.attention.self.query.weight',
+      'cls.predictions.transform.dense.bias',
+    ],
+    ['roberta', 'roberta.encoder.layer.0.attention.self.query.weight', 'lm_head.dense.bias'],
+    ['distilbert', 'distilbert.transformer.layer.0.attention.q_lin.weight', 'vocab_transform.bias'],
+    ['mpnet', 'mpnet.encoder.layer.0.attention.attn.q.weight', 'lm_head.dense.bias'],
+  ])('says what the tensors of %s are called in a model of masked words', async (name, query, dense) => {
+    const { storedNames, shape } = await openEncoder(fixture(name));
+    expect(storedNames.get('encoder.layer.0.attention.self.query.weight')).toBe(query);
+    expect(storedNames.get('head.transform.dense.bias')).toBe(dense);
+    expect([...storedNames.values()].filter(stored => /gamma|beta/.test(stored))).toEqual([]);
+    expect(storedNames.size).toBe(encoderTensors(shape).size + 5);
+  });
+
+  it.each([
     'bert-legacy',
     'bert-zip',
     'bert-safetensors',
@@ -227,7 +244,7 @@ describe('openEncoder', () => {
   });
 
   it('calls what is neither a folder nor an id by its name', async () => {
-    for (const name of ['./absent', '/absent/folder', 'a/b/c', 'a b', '', '../x']) {
+    for (const name of ['./absent', '/absent/folder', 'a/b/c', 'a b', '', '../no-such-folder']) {
       await expect(openEncoder(name)).rejects.toMatchObject({
         code: 'BAD_MODEL',
         message: expect.stringContaining('no such folder, and no id of the Hub'),

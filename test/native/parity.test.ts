@@ -1,5 +1,4 @@
 import { readdirSync, readFileSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it } from 'vitest';
 import { loadEngine } from '../../src/engine.js';
@@ -9,10 +8,10 @@ import type {
   EngineModel,
   HeadShape,
   Precision,
-  TensorSource,
   TrainBatch,
   TrainingShape,
 } from '../../src/native.js';
+import { determined, expectClose, largest, largestDifference, namesOf, readTensors } from './parity.js';
 
 /** What test/fixtures/generate_parity.py wrote; its README says what each value is. */
 interface ParityCase {
@@ -63,14 +62,14 @@ describe.each(readdirSync(FOLDER))('parity with PyTorch: %s', name => {
   });
 
   it('computes the logits', async () => {
-    const expected = (await readExpected(folder)).get('logits')!;
+    const expected = (await readTensors(`${folder}/expected.safetensors`)).get('logits')!;
     const logits = await (await createModel()).predict(first);
     expect(logits).toHaveLength(expected.length);
     expect(largestDifference(logits, expected)).toBeLessThanOrEqual(1e-5 * largest(expected));
   });
 
   it('computes the loss and every gradient, whole and in micro-batches', async () => {
-    const expected = await readExpected(folder);
+    const expected = await readTensors(`${folder}/expected.safetensors`);
     const model = await createModel();
     expect(trainable(model)).toEqual(namesOf(expected, 'grad.'));
     for (const microBatch of [first.labels.length, 2, 1]) await expectGradients(model, expected, microBatch);
@@ -79,7 +78,7 @@ describe.each(readdirSync(FOLDER))('parity with PyTorch: %s', name => {
   it('computes them where attention drops out, which takes another path', async () => {
     // So little that nothing is dropped.
     const model = await createModel('fp32', { attentionDropout: 1e-9 });
-    await expectGradients(model, await readExpected(folder), first.labels.length);
+    await expectGradients(model, await readTensors(`${folder}/expected.safetensors`), first.labels.length);
   });
 
   async function expectGradients(
@@ -101,7 +100,7 @@ describe.each(readdirSync(FOLDER))('parity with PyTorch: %s', name => {
   }
 
   it('follows ten steps of AdamW', async () => {
-    const expected = await readExpected(folder);
+    const expected = await readTensors(`${folder}/expected.safetensors`);
     const model = await createModel();
     for (const { batch, learningRateScale, loss, gradientNorm } of parity.steps) {
       const result = await model.trainStep({ ...batchOf(parity, batch), learningRateScale });
@@ -131,7 +130,7 @@ describe.each(readdirSync(FOLDER))('parity with PyTorch: %s', name => {
   it.runIf(cpu.precisions.includes('bf16')).each([true, false])(
     'agrees in bf16 within its precision (it trains: %s)',
     async trains => {
-      const expected = (await readExpected(folder)).get('logits')!;
+      const expected = (await readTensors(`${folder}/expected.safetensors`)).get('logits')!;
       const logits = await (await createModel('bf16', {}, trains)).predict(first);
       const difference = largestDifference(logits, expected);
       // PyTorch's autocast keeps more of the sums in float32, so its distance is a measure, not a bound.
@@ -141,7 +140,7 @@ describe.each(readdirSync(FOLDER))('parity with PyTorch: %s', name => {
   );
 
   it.runIf(cpu.precisions.includes('int8'))('agrees in int8 within a few roundings', async () => {
-    const expected = (await readExpected(folder)).get('logits')!;
+    const expected = (await readTensors(`${folder}/expected.safetensors`)).get('logits')!;
     const logits = await (await createModel('int8', {}, false)).predict(first);
     const difference = largestDifference(logits, expected);
     // Up to 6 times as far were seen.
@@ -152,7 +151,7 @@ describe.each(readdirSync(FOLDER))('parity with PyTorch: %s', name => {
   const table = 'encoder.relative_attention_bias.weight';
   if (parity.encoder.relativeAttentionBuckets > 0 && !parity.training.freezeEmbeddings) {
     it.runIf(cpu.precisions.includes('bf16'))('trains relative positions in bf16', async () => {
-      const expected = (await readExpected(folder)).get(`grad.${table}`)!;
+      const expected = (await readTensors(`${folder}/expected.safetensors`)).get(`grad.${table}`)!;
       for (const attentionDropout of [0, 1e-9]) {
         const model = await createModel('bf16', { attentionDropout });
         await model.backward(first);
@@ -174,47 +173,7 @@ function batchOf(parity: ParityCase, index: number): TrainBatch {
   };
 }
 
-async function readExpected(folder: string): Promise<Map<string, Float32Array>> {
-  const file = `${folder}/expected.safetensors`;
-  const bytes = await readFile(file);
-  const elements = ({ offset, shape }: TensorSource) => {
-    const count = shape.reduce((product, size) => product * size, 1);
-    return new Float32Array(
-      bytes.buffer.slice(bytes.byteOffset + offset, bytes.byteOffset + offset + 4 * count),
-    );
-  };
-  return new Map((await openTensors(file)).map(tensor => [tensor.name, elements(tensor)]));
-}
-
 function trainable(model: EngineModel): string[] {
   const names = model.parameters().flatMap(parameter => (parameter.trainable ? [parameter.name] : []));
   return names.sort();
-}
-
-function namesOf(tensors: Map<string, Float32Array>, prefix: string): string[] {
-  const names = [...tensors.keys()].filter(name => name.startsWith(prefix));
-  return names.map(name => name.slice(prefix.length)).sort();
-}
-
-/**
- * The elements that the loss determines. A softmax ignores a shift of all its scores, so the biases of attention keys
- * (the middle third of `in_proj_bias`) and of pooling scores have no gradient but rounding.
- */
-function determined(name: string, values: Float32Array): Float32Array {
-  if (name.endsWith('self.key.bias') || name.endsWith('pool_attn.bias')) return new Float32Array();
-  if (!name.endsWith('in_proj_bias')) return values;
-  const width = values.length / 3;
-  return Float32Array.from([...values.subarray(0, width), ...values.subarray(2 * width)]);
-}
-
-const largest = (values: Float32Array) => values.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
-
-/** Infinite where lengths differ or a value is not a number, so that neither can pass for agreement. */
-function largestDifference(a: Float32Array, b: Float32Array): number {
-  if (a.length !== b.length || a.some(Number.isNaN)) return Number.POSITIVE_INFINITY;
-  return a.reduce((most, value, i) => Math.max(most, Math.abs(value - b[i]!)), 0);
-}
-
-function expectClose(actual: number, expected: number, relative: number): void {
-  expect(Math.abs(actual - expected)).toBeLessThanOrEqual(relative * Math.abs(expected));
 }

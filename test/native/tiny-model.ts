@@ -2,10 +2,11 @@ import type { HeadShape, ModelOptions, TrainBatch, TrainingShape } from '../../s
 import { tinyEncoder } from '../support/shape.js';
 
 /** Options of a model small enough to be created in a moment, with random weights. */
-export function tinyModel(overrides: Partial<ModelOptions> = {}): ModelOptions & { training: TrainingShape } {
+export function tinyModel(
+  overrides: Partial<ModelOptions> = {},
+): ModelOptions & { head: HeadShape; training: TrainingShape } {
   return {
     encoder: tinyEncoder({ hiddenSize: 32, attentionHeads: 4, intermediateSize: 64 }),
-    head: tinyHead(),
     device: 'cpu',
     precision: 'fp32',
     threads: 2,
@@ -14,6 +15,7 @@ export function tinyModel(overrides: Partial<ModelOptions> = {}): ModelOptions &
     weights: [],
     mayInitialize: [''],
     ...overrides,
+    head: overrides.head ?? tinyHead(),
     training: { ...tinyTraining(), ...overrides.training },
   };
 }

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, describe, expect, it } from 'vitest';
 import { loadEngine } from '../../src/engine.js';
 import { openSafetensors } from '../../src/model/safetensors.js';
 import type { EngineModel, ModelOptions } from '../../src/native.js';
@@ -39,6 +39,7 @@ async function train(model: EngineModel, first: number, last: number): Promise<n
 afterEach(() => {
   for (const model of models.splice(0)) model.dispose();
 });
+afterAll(() => rmSync(folder, { recursive: true }));
 
 describe.each(['fp32', 'bf16', 'fp16'] as const)('training in %s', precision => {
   it('learns three batches by heart', async () => {
@@ -198,7 +199,30 @@ describe('saving and loading', () => {
     await resumed.load(tensors, 4);
     await train(resumed, 4, 8);
     expect(hash(await weights(resumed))).toBe(hash(await weights(straight)));
-    rmSync(folder, { recursive: true });
+  });
+
+  it('writes what is named, by other names and in 16 bits', async () => {
+    const model = await create();
+    const name = 'embeddings.LayerNorm.weight';
+    const word = 'embeddings.word_embeddings.weight';
+    const exact = await model.read('weight', word);
+    for (const dtype of ['BF16', 'F16', 'F32'] as const) {
+      const file = join(folder, `${dtype}.safetensors`);
+      const names = { [name]: 'bert.norm', [word]: 'bert.words' };
+      await model.save(file, { optimizer: false, metadata: {}, dtype, names });
+      const { tensors } = await openSafetensors(file);
+      expect(tensors.map(each => [each.name, each.dtype])).toEqual([
+        ['bert.words', dtype],
+        ['bert.norm', dtype],
+      ]);
+      const other = await create({ ...tinyModel({ seed: 9 }), weights: [{ ...tensors[0]!, name: word }] });
+      const read = await other.read('weight', word);
+      const off = Math.max(...read.map((value, i) => Math.abs(value - exact[i]!)));
+      expect(off > 0).toBe(dtype !== 'F32');
+      expect(off).toBeLessThan(0.001);
+    }
+    const odd = model.save(join(folder, 'odd'), { optimizer: false, metadata: {}, dtype: 'I8' as never });
+    await expect(odd).rejects.toMatchObject({ code: 'BAD_OPTION' });
   });
 
   it('says that the disk is full, and which file it was writing', async t => {
@@ -226,7 +250,9 @@ describe('saving and loading', () => {
       code: 'IO',
       message: expect.stringContaining('/no/such/file'),
     });
-    const short = create(tinyModel({ weights: [{ ...source, file: import.meta.filename }] }));
+    const short = create(
+      tinyModel({ weights: [{ ...source, file: join(import.meta.dirname, 'tiny-model.ts') }] }),
+    );
     await expect(short).rejects.toMatchObject({
       code: 'BAD_MODEL',
       message: expect.stringContaining('truncated'),

@@ -31,7 +31,7 @@ export class FakeModel implements EngineModel {
 
   private get shapes(): Map<string, number[]> {
     const { encoder, head } = this.options;
-    return new Map([...encoderTensors(encoder), ...headTensors(head, encoder.hiddenSize)]);
+    return new Map([...encoderTensors(encoder), ...headTensors(head!, encoder.hiddenSize)]);
   }
 
   parameters(): ReturnType<EngineModel['parameters']> {
@@ -82,6 +82,10 @@ export class FakeModel implements EngineModel {
   }
 
   backward(): never {
+    throw new Error('training has no use for it');
+  }
+
+  pretrain(): never {
     throw new Error('training has no use for it');
   }
 

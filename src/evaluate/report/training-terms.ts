@@ -44,6 +44,11 @@ export function caveats(record: TrainingRecordReader): string[] {
     ...(record.value('encoder.random') === true
       ? ['Its encoder began with random weights and has read only these papers: its accuracy means nothing.']
       : []),
+    ...(record.value('distillation.sameData') === false
+      ? [
+          'Its teacher learned from other data and may have seen the test papers: the figures may be too good.',
+        ]
+      : []),
     ...(record.value('interrupted') === true ? ['Training was interrupted before its end.'] : []),
   ];
 }

@@ -1,0 +1,30 @@
+// What sits on an encoder while it is pre-trained: BERT's masked-word head (Devlin et al., 2019) and, beside
+// it, a classifier of whole texts.
+#pragma once
+
+#include <vector>
+
+#include "encoder.h"
+
+namespace arxiv {
+
+class PretrainingHead {
+ public:
+  PretrainingHead(const PretrainingShape& shape, const EncoderShape& encoder, Parameters& parameters);
+
+  // hidden: tokens × hidden size; rows: int64, those of masked tokens. Returns logits, rows × vocabulary, in
+  // the precision of hidden. The decoder is the matrix of word embeddings.
+  at::Tensor words(const at::Tensor& hidden, const at::Tensor& rows) const;
+
+  // Float32 logits of each sequence's class from the mean of its hidden states, in the caller's order.
+  at::Tensor classes(const at::Tensor& hidden, const Pack& pack) const;
+
+ private:
+  std::string activation_;
+  const Parameter* embeddings_;
+  Linear transform_, classifier_;
+  LayerNorm norm_;
+  Parameter* bias_;
+};
+
+}  // namespace arxiv

@@ -1,0 +1,56 @@
+import { counted, grouped, percent } from '../../util/format.js';
+import { formatDuration } from '../../util/progress.js';
+import type { Figures, PretrainRecord } from './types.js';
+
+/** The README.md of a pre-trained encoder: what it is and exactly how it was made. */
+export function encoderCard(record: PretrainRecord): string {
+  const { shape, corpus, settings, start, versions } = record;
+  const guessed = settings.categoryWeight > 0 && corpus.categories.length > 0;
+  return `${[
+    `# An encoder of papers: ${counted(shape.layers, 'layer')} of ${shape.hiddenSize}, ${(record.parameters / 1e6).toFixed(1)} million parameters`,
+    `${start.random ? 'Trained from random weights' : `Pre-trained further from ${start.id}${start.revision ? ` at revision ${start.revision}` : ''}`} with arxiv-native ${versions.package} by guessing masked words${guessed ? " and, beside them, each paper's category" : ''}. It gives states of words, not answers: a classifier is to be trained from it.`,
+    ...(record.complete ? [] : [`**Not complete: ${progress(record)}.**`]),
+    '## Use',
+    '```sh\nnpx arxiv-native train --data papers.jsonl --encoder .\n```',
+    `In Python \`transformers.AutoModelForMaskedLM.from_pretrained('.')\` reads it, and \`AutoModel\` without the head that guesses words.`,
+    '## Results',
+    record.evaluation === undefined
+      ? 'None: no paper was held out, or none was looked at yet.'
+      : `On ${counted(corpus.heldOut, 'paper')} held out of the corpus, after step ${grouped(record.evaluation.step)}: ${describeFigures(record.evaluation)}. The whole course is in metrics.jsonl.`,
+    '## Corpus',
+    `${grouped(corpus.papers)} papers, title and abstract as one text, ${grouped(corpus.tokens)} tokens of a vocabulary of ${grouped(shape.vocabSize)}${start.random ? ' learnt from the same texts' : ''}; ${grouped(corpus.heldOut)} of the papers were held out.`,
+    corpus.files.map(({ name, sha256 }) => `- \`${name}\`, SHA-256 \`${sha256}\``).join('\n'),
+    ...(guessed
+      ? [
+          `The ${corpus.categories.length} categories: ${corpus.categories.join(', ')}. What guessed them is not part of the encoder.`,
+        ]
+      : []),
+    '## Training',
+    [
+      `- ${progress(record)}: ${grouped(record.tokensSeen)} tokens, ${record.epochs.toFixed(2)} times the corpus`,
+      `- at least ${grouped(settings.batchTokens)} tokens a step, texts of at most ${settings.maxLength}; ${percent(settings.maskRate)} of the words masked (80 % by the mask, 10 % by any word, 10 % left)`,
+      `- AdamW, learning rate ${settings.learningRate} after ${settings.warmup} steps of warm-up (at most a tenth of all), falling to 0; weight decay ${settings.weightDecay}; dropout ${settings.dropout}; categories weigh ${settings.categoryWeight}; seed ${settings.seed}`,
+      `- ${record.device}, ${record.precision}, ${record.threads} threads, ${formatDuration(record.seconds)}${record.sessions.length > 1 ? ` in ${record.sessions.length} sessions` : ''}; weights stored in ${record.saveAs}`,
+      `- arxiv-native ${versions.package}, LibTorch ${versions.libtorch}, Node ${versions.node}; ${record.finishedAt}`,
+    ].join('\n'),
+    'The whole record is in pretraining.json.',
+  ].join('\n\n')}\n`;
+}
+
+/** One line. */
+export function describeFigures(figures: Figures): string {
+  const { wordLoss, wordAccuracy, categoryLoss, categoryAccuracy } = figures;
+  return [
+    `masked words: loss ${wordLoss.toFixed(3)}, ${percent(wordAccuracy)} right`,
+    ...(categoryLoss === undefined
+      ? []
+      : [`categories: loss ${categoryLoss.toFixed(3)}, ${percent(categoryAccuracy!)} right`]),
+  ].join('; ');
+}
+
+function progress({ steps, totalSteps }: PretrainRecord): string {
+  if (totalSteps === steps) return counted(steps, 'step');
+  return totalSteps === undefined
+    ? `${counted(steps, 'step')}, then stopped`
+    : `${grouped(steps)} of ${counted(totalSteps, 'step')}`;
+}

@@ -1,0 +1,146 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { afterEach, describe, expect, it } from 'vitest';
+import { loadEngine } from '../../src/engine.js';
+import { openTensors } from '../../src/model/tensor-file.js';
+import type {
+  EncoderShape,
+  EngineModel,
+  MaskedBatch,
+  PretrainingShape,
+  TrainingShape,
+} from '../../src/native.js';
+import { tinyEncoder } from '../support/shape.js';
+import { determined, expectClose, largest, largestDifference, namesOf, readTensors } from './parity.js';
+import { tinyBatch, tinyModel } from './tiny-model.js';
+
+/** What test/fixtures/generate_pretraining.py wrote. */
+interface PretrainingCase {
+  encoder: EncoderShape;
+  pretraining: PretrainingShape;
+  training: TrainingShape;
+  batches: Record<'ids' | 'offsets' | 'positions' | 'targets' | 'labels', number[]>[];
+  loss: number;
+  wordLoss: number;
+  wordsCorrect: number;
+  classLoss: number;
+  correct: number;
+  gradientNorm: number;
+  steps: { learningRateScale: number; loss: number }[];
+}
+
+const FOLDER = fileURLToPath(new URL('../fixtures/pretraining/', import.meta.url));
+const addon = loadEngine();
+const models: EngineModel[] = [];
+afterEach(() => {
+  for (const model of models.splice(0)) model.dispose();
+});
+
+describe.each(readdirSync(FOLDER))('parity with PyTorch: %s', name => {
+  const parity: PretrainingCase = JSON.parse(readFileSync(`${FOLDER}${name}/case.json`, 'utf8'));
+  const { encoder, pretraining, training } = parity;
+
+  async function create(): Promise<EngineModel> {
+    const weights = await openTensors(`${FOLDER}${name}/weights.safetensors`);
+    const options = { encoder, pretraining, training, weights, mayInitialize: [] };
+    const place = { device: 'cpu', precision: 'fp32' as const, threads: 2, seed: 1, deterministic: false };
+    models.push(await addon.createModel({ ...options, ...place }));
+    return models.at(-1)!;
+  }
+
+  it('computes losses and every gradient, whole and in micro-batches', async () => {
+    const expected = await readTensors(`${FOLDER}${name}/expected.safetensors`);
+    const model = await create();
+    expect(trainable(model)).toEqual(namesOf(expected, 'grad.'));
+    for (const microBatch of [5, 2, 1]) {
+      const result = await model.pretrain('gradients', batchOf(parity, 0, microBatch));
+      expect(result).toMatchObject({ wordsCorrect: parity.wordsCorrect, correct: parity.correct });
+      for (const each of ['loss', 'wordLoss', 'classLoss'] as const)
+        expectClose(result[each], parity[each], 1e-5);
+      expectClose(result.gradientNorm, parity.gradientNorm, 1e-4);
+      for (const parameter of trainable(model)) {
+        const gradient = determined(parameter, await model.read('gradient', parameter));
+        const reference = determined(parameter, expected.get(`grad.${parameter}`)!);
+        const allowed = 1e-4 * largest(reference) + 1e-7 * parity.gradientNorm;
+        expect(largestDifference(gradient, reference), parameter).toBeLessThanOrEqual(allowed);
+      }
+    }
+  });
+
+  it('evaluates to the same losses, and leaves no trace', async () => {
+    const model = await create();
+    const result = await model.pretrain('evaluate', batchOf(parity, 0, 2));
+    expect(result).toMatchObject({ wordsCorrect: parity.wordsCorrect, correct: parity.correct });
+    expectClose(result.loss, parity.loss, 1e-5);
+    await expect(model.read('gradient', 'head.bias')).rejects.toThrow('no gradient');
+  });
+
+  it('follows the steps of AdamW', async () => {
+    const expected = await readTensors(`${FOLDER}${name}/expected.safetensors`);
+    const model = await create();
+    for (const [i, { learningRateScale, loss }] of parity.steps.entries()) {
+      const result = await model.pretrain('step', { ...batchOf(parity, i % 2), learningRateScale });
+      expectClose(result.loss, loss, 1e-4);
+    }
+    for (const parameter of trainable(model)) {
+      const weight = determined(parameter, await model.read('weight', parameter));
+      const reference = determined(parameter, expected.get(`after.${parameter}`)!);
+      const allowed = 0.01 * parity.training.learningRate;
+      expect(largestDifference(weight, reference), parameter).toBeLessThanOrEqual(allowed);
+    }
+  });
+});
+
+describe('pre-training', () => {
+  const encoder = tinyEncoder({ hiddenSize: 32, attentionHeads: 4, intermediateSize: 64 });
+  const { head: _, ...common } = tinyModel({ encoder });
+  const create = async (pretraining = { classes: 4, classWeight: 1 }) => {
+    models.push(await addon.createModel({ ...common, pretraining }));
+    return models.at(-1)!;
+  };
+
+  it('refuses what is no masked batch', async () => {
+    const model = await create();
+    const refused = (changes: Partial<MaskedBatch>, message: string) =>
+      expect(model.pretrain('step', { ...tinyMasked(), ...changes })).rejects.toMatchObject({
+        code: 'BAD_INPUT',
+        message,
+      });
+    await refused({ positions: Int32Array.of(1) }, '1 masked positions with 2 targets');
+    await refused({ positions: Int32Array.of(4, 1) }, 'masked position 1 is out of range or out of order');
+    await refused(
+      { positions: Int32Array.of(1, 9999) },
+      'masked position 9999 is out of range or out of order',
+    );
+    await refused({ targets: Int32Array.of(1, 100) }, "target 100 is outside the encoder's vocabulary");
+    await refused({ labels: Int32Array.of(1) }, '1 labels; 3 expected');
+    await refused({ labels: Int32Array.of(1, -2, 0) }, 'label -2 is no class');
+    await expect(model.pretrain('step', tinyMasked())).resolves.toMatchObject({ applied: true });
+  });
+
+  it('is another task than classifying', async () => {
+    await expect((await create()).trainStep(tinyBatch(2))).rejects.toMatchObject({ code: 'BAD_OPTION' });
+    const classifier = await addon.createModel(tinyModel());
+    models.push(classifier);
+    await expect(classifier.pretrain('step', tinyMasked())).rejects.toMatchObject({ code: 'BAD_OPTION' });
+  });
+});
+
+function tinyMasked(): MaskedBatch {
+  const { ids, offsets } = tinyBatch(3, { perPaper: 1 });
+  const masked = { positions: Int32Array.of(1, 4), targets: Int32Array.of(5, 6) };
+  return { ids, offsets, ...masked, labels: Int32Array.of(0, -1, 3), microBatch: 3, learningRateScale: 1 };
+}
+
+function batchOf({ batches }: PretrainingCase, index: number, microBatch = 5): MaskedBatch {
+  const { ids, offsets, positions, targets, labels } = batches[index]!;
+  const [i, o, p, t, l] = [ids, offsets, positions, targets, labels].map(each => Int32Array.from(each));
+  return { ids: i!, offsets: o!, positions: p!, targets: t!, labels: l!, microBatch, learningRateScale: 1 };
+}
+
+function trainable(model: EngineModel): string[] {
+  return model
+    .parameters()
+    .flatMap(parameter => (parameter.trainable ? [parameter.name] : []))
+    .sort();
+}
