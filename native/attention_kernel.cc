@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <limits>
 
-#if defined(__x86_64__) && defined(__GNUC__)
+// clang 16 recurses without end over this file.
+#if defined(__x86_64__) && defined(__GNUC__) && (!defined(__clang__) || __clang_major__ >= 19)
 #include <immintrin.h>
 #define ARXIV_AVX512_BF16
 #endif
@@ -21,13 +23,14 @@ bool has_attention_kernel() {
 namespace {
 
 // The processor multiplies pairs: a word is two neighbours along the axis that a product sums over. A matrix
-// is kept as words along its rows (`by_row`: what is multiplied from the left, or transposed from the right)
-// or down its columns
-// (`by_column`). Rows are worked on by fours, columns by sixteens; what is beyond the matrix is 0.
+// is kept as words along its rows (what is multiplied from the left or, transposed, from the right) or down
+// its columns. Rows are worked on by fours, columns by sixteens; what is beyond the matrix is 0.
 constexpr int64_t kRows = 4, kColumns = 16;
 
 int64_t round_up(int64_t n, int64_t step) { return (n + step - 1) / step * step; }
 
+// Only functions of this file's own namespace below: what others share would be compiled for these processors
+// alone.
 #if defined(__clang__)
 #pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512bf16"))), \
                              apply_to = function)
@@ -114,7 +117,7 @@ void multiply(const Words& a, const uint32_t* b, int64_t steps, int64_t columns,
   }
 }
 
-// exp by its Taylor series on [-ln 2 / 2, ln 2 / 2]: within float32's rounding.
+// exp by its Taylor series on [-ln 2 / 2, ln 2 / 2]: within a few roundings of float32.
 inline __m512 exponential(__m512 x) {
   x = _mm512_max_ps(_mm512_set1_ps(-87.0f), x);  // in this order a NaN stays
   __m512 n = _mm512_roundscale_ps(_mm512_mul_ps(x, _mm512_set1_ps(1.44269504f)), 0);
@@ -131,19 +134,24 @@ inline __mmask16 within(int64_t j, int64_t length) {
                                                        : (1 << std::max<int64_t>(length - j, 0)) - 1);
 }
 
-// What 16 weights of a row are multiplied by: the stream's scale, or 0.
+inline __m512i times(__m512i x, uint32_t y) {
+  return _mm512_mullo_epi32(x, _mm512_set1_epi32(static_cast<int>(y)));
+}
+
+template <int kBits>
+inline __m512i fold(__m512i x) {
+  return _mm512_xor_si512(x, _mm512_srli_epi32(x, kBits));
+}
+
+// What 16 weights of a row are multiplied by: the stream's scale, or 0. The hash is vectorize.h's.
 inline __m512 kept(const AttentionHead& head, int64_t row, int64_t j) {
   const DropoutStream& s = head.stream;
-  auto multiply_by = [](__m512i x, uint32_t y) {
-    return _mm512_mullo_epi32(x, _mm512_set1_epi32(static_cast<int>(y)));
-  };
-  auto fold = [](__m512i x, int bits) { return _mm512_xor_si512(x, _mm512_srli_epi32(x, bits)); };
   __m512i lanes = _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
   __m512i i = _mm512_add_epi32(_mm512_set1_epi32(static_cast<int>(row * head.length + j)), lanes);
-  __m512i h = _mm512_add_epi32(multiply_by(i, 0x9e3779b1u), _mm512_set1_epi32(static_cast<int>(s.key0)));
-  h = multiply_by(fold(h, 16), 0x85ebca6bu);
+  __m512i h = _mm512_add_epi32(times(i, 0x9e3779b1u), _mm512_set1_epi32(static_cast<int>(s.key0)));
+  h = times(fold<16>(h), 0x85ebca6bu);
   h = _mm512_xor_si512(h, _mm512_set1_epi32(static_cast<int>(s.key1)));
-  h = fold(multiply_by(fold(h, 13), 0xc2b2ae35u), 16);
+  h = fold<16>(times(fold<13>(h), 0xc2b2ae35u));
   __mmask16 mask = _mm512_cmpge_epu32_mask(h, _mm512_set1_epi32(static_cast<int>(s.threshold)));
   return _mm512_maskz_mov_ps(mask, _mm512_set1_ps(s.scale));
 }

@@ -8,8 +8,6 @@
 namespace arxiv {
 namespace {
 
-inline float load(float x) { return x; }
-inline float load(uint16_t x) { return widen(x); }
 inline void store(float* out, float x) { *out = x; }
 inline void store(uint16_t* out, float x) { *out = narrow(x); }
 

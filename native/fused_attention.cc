@@ -18,12 +18,13 @@ using torch::autograd::variable_list;
 template <typename Function>
 void for_each_head(const std::vector<int64_t>& starts, const std::vector<int64_t>& lengths, int64_t heads,
                    const Function& work) {
-  int64_t count = static_cast<int64_t>(starts.size()) * heads;
-  at::parallel_for(0, count, 1, [&](int64_t begin, int64_t end) {
+  auto sequences = static_cast<int64_t>(starts.size());
+  // Whole heads to each thread: every one gets all sequences, whatever their lengths and order.
+  at::parallel_for(0, sequences * heads, 1, [&](int64_t begin, int64_t end) {
     AttentionScratch scratch;
     for (int64_t task = begin; task < end; task++) {
-      int64_t s = task / heads;
-      work(starts[s], lengths[s], task % heads, static_cast<uint64_t>(task), scratch);
+      int64_t s = task % sequences;
+      work(starts[s], lengths[s], task / sequences, static_cast<uint64_t>(task), scratch);
     }
   });
 }

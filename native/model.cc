@@ -209,8 +209,8 @@ std::vector<float> Model::read(const std::string& kind, const std::string& name)
   const auto& slice = parameters_.slice(name);
   at::Tensor whole;
   if (kind == "weight") {
-    parameters_.require_kept();
     whole = slice.parameter->master;
+    if (!whole.defined()) parameters_.require_kept();
   } else {
     require_training();
     if (kind == "gradient") whole = slice.parameter->gradient;

@@ -2,15 +2,21 @@
 
 #include <ATen/core/dispatch/Dispatcher.h>
 
+#include "error.h"
 #include "quantize.h"
 
 namespace arxiv {
 namespace {
 
-// oneDNN's operators have no C++ header; they are reached by name, boxed, so that no signature has to match.
-std::optional<c10::OperatorHandle> find_operator(const char* name) {
-  return c10::Dispatcher::singleton().findSchema({name, ""});
+// oneDNN's operators have no C++ header: they are reached by name, boxed. A LibTorch in which they take
+// another number of arguments counts as one that lacks them.
+std::optional<c10::OperatorHandle> find_operator(const char* name, size_t arguments) {
+  auto found = c10::Dispatcher::singleton().findSchema({name, ""});
+  return found && found->schema().arguments().size() == arguments ? found : std::nullopt;
 }
+
+std::optional<c10::OperatorHandle> find_prepack() { return find_operator("onednn::qlinear_prepack", 2); }
+std::optional<c10::OperatorHandle> find_quantized() { return find_operator("onednn::qlinear_pointwise", 13); }
 
 at::Tensor call(const c10::OperatorHandle& op, std::vector<c10::IValue> arguments) {
   op.callBoxed(&arguments);
@@ -68,16 +74,19 @@ class Int8Linear : public PackedLinear {
 }  // namespace
 
 std::unique_ptr<PackedLinear> pack_bfloat16(const at::Tensor& weight, const at::Tensor& bias) {
-  auto reorder = find_operator("mkldnn::_reorder_linear_weight");
-  auto linear = find_operator("mkldnn::_linear_pointwise");
-  if (!reorder || !linear) return nullptr;
-  return std::make_unique<Bfloat16Linear>(call(*reorder, {weight, kRows}), bias, *linear);
+#if defined(__x86_64__)
+  auto reorder = find_operator("mkldnn::_reorder_linear_weight", 2);
+  auto linear = find_operator("mkldnn::_linear_pointwise", 6);
+  if (reorder && linear)
+    return std::make_unique<Bfloat16Linear>(call(*reorder, {weight, kRows}), bias, *linear);
+#endif
+  return nullptr;
 }
 
 std::unique_ptr<PackedLinear> pack_int8(const at::Tensor& weight, const at::Tensor& bias) {
-  auto prepack = find_operator("onednn::qlinear_prepack");
-  auto linear = find_operator("onednn::qlinear_pointwise");
-  if (!prepack || !linear) return nullptr;
+  auto prepack = find_prepack(), linear = find_quantized();
+  if (!has_int8() || !prepack || !linear)
+    throw Error("UNSUPPORTED", "this CPU and LibTorch have no int8 products");
   auto [values, scales] = quantize_rows(weight.to(at::kFloat));
   at::Tensor packed = call(*prepack, {values, std::vector<int64_t>{kRows, weight.size(1)}});
   return std::make_unique<Int8Linear>(packed, scales, bias.to(at::kFloat), *linear);
@@ -86,8 +95,7 @@ std::unique_ptr<PackedLinear> pack_int8(const at::Tensor& weight, const at::Tens
 bool has_int8() {
 #if defined(__x86_64__)
   // Without VNNI's wider sums the products saturate.
-  return __builtin_cpu_supports("avx512vnni") && find_operator("onednn::qlinear_prepack") &&
-         find_operator("onednn::qlinear_pointwise");
+  return __builtin_cpu_supports("avx512vnni") && find_prepack() && find_quantized();
 #else
   return false;
 #endif

@@ -21,7 +21,8 @@ class PackedLinear {
 std::unique_ptr<PackedLinear> pack_bfloat16(const at::Tensor& weight, const at::Tensor& bias);
 
 // Weights as int8 with a scale for each output; activations as uint8 with a scale and an offset found for
-// each call. weight: out × in; x may be float32 or bfloat16.
+// each call. weight: out × in; x may be float32 or bfloat16. Throws UNSUPPORTED where there
+// are no such products.
 std::unique_ptr<PackedLinear> pack_int8(const at::Tensor& weight, const at::Tensor& bias);
 
 // Whether this processor and this LibTorch have int8 products that are worth it.

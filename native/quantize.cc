@@ -6,6 +6,7 @@
 #include <cmath>
 #include <mutex>
 
+#include "error.h"
 #include "vectorize.h"
 
 namespace arxiv {
@@ -13,19 +14,24 @@ namespace {
 
 constexpr int64_t kGrain = 1 << 15;
 
-inline float load(float x) { return x; }
-inline float load(uint16_t x) { return widen(x); }
+struct Range {
+  float low = 0, high = 0;
+  int strange = 0;  // whether something is not a number
+};
 
 template <typename T>
-inline __attribute__((always_inline)) void stretch(const T* x, int64_t begin, int64_t end, float& low,
-                                                   float& high) {
-  float l = low, h = high;
+inline __attribute__((always_inline)) Range range(const T* x, int64_t begin, int64_t end) {
+  float low = 0, high = 0;
+  int strange = 0;
+  // Without this the compiler keeps the order of comparisons, one at a time.
+#pragma omp simd reduction(min : low) reduction(max : high) reduction(| : strange)
   for (int64_t i = begin; i < end; i++) {
     float v = load(x[i]);
-    l = v < l ? v : l;
-    h = v > h ? v : h;
+    low = v < low ? v : low;
+    high = v > high ? v : high;
+    strange |= v != v;
   }
-  low = l, high = h;
+  return {low, high, strange};
 }
 
 template <typename T>
@@ -34,18 +40,16 @@ inline __attribute__((always_inline)) void round_to(const T* x, uint8_t* out, in
   for (int64_t i = begin; i < end; i++) {
     // Half is added and the rest cut off: the sum is not negative.
     float v = load(x[i]) * inverse + offset + 0.5f;
-    v = v < 0.0f ? 0.0f : v;
-    v = v > 255.0f ? 255.0f : v;
+    v = v > 0.0f ? v : 0.0f;
+    v = v < 255.0f ? v : 255.0f;
     out[i] = static_cast<uint8_t>(static_cast<int32_t>(v));
   }
 }
 
-VECTORIZED void stretch_float(const float* x, int64_t begin, int64_t end, float& low, float& high) {
-  stretch(x, begin, end, low, high);
-}
+VECTORIZED Range range_float(const float* x, int64_t begin, int64_t end) { return range(x, begin, end); }
 
-VECTORIZED void stretch_bfloat16(const uint16_t* x, int64_t begin, int64_t end, float& low, float& high) {
-  stretch(x, begin, end, low, high);
+VECTORIZED Range range_bfloat16(const uint16_t* x, int64_t begin, int64_t end) {
+  return range(x, begin, end);
 }
 
 VECTORIZED void round_float(const float* x, uint8_t* out, int64_t begin, int64_t end, float inverse,
@@ -64,20 +68,19 @@ Quantized quantize(const at::Tensor& input) {
   at::Tensor x = input.contiguous();
   bool wide = x.scalar_type() == at::kFloat;
   const void* from = x.const_data_ptr();
-  float low = 0, high = 0;
+  Range whole;
   std::mutex mutex;
   at::parallel_for(0, x.numel(), kGrain, [&](int64_t begin, int64_t end) {
-    float l = 0, h = 0;
-    if (wide) {
-      stretch_float(static_cast<const float*>(from), begin, end, l, h);
-    } else {
-      stretch_bfloat16(static_cast<const uint16_t*>(from), begin, end, l, h);
-    }
+    Range part = wide ? range_float(static_cast<const float*>(from), begin, end)
+                      : range_bfloat16(static_cast<const uint16_t*>(from), begin, end);
     std::lock_guard<std::mutex> lock(mutex);
-    low = std::min(low, l), high = std::max(high, h);
+    whole.low = std::min(whole.low, part.low), whole.high = std::max(whole.high, part.high);
+    whole.strange |= part.strange;
   });
-  float scale = high > low ? (high - low) / 255 : 1;
-  float offset = std::nearbyint(-low / scale);
+  float width = whole.high - whole.low;
+  if (whole.strange || !std::isfinite(width)) throw Error("NON_FINITE", "the activations are not finite");
+  float scale = std::max(width / 255, 1e-30f);
+  float offset = std::nearbyint(-whole.low / scale);
   at::Tensor values = at::empty(x.sizes(), x.options().dtype(at::kByte));
   auto* to = values.mutable_data_ptr<uint8_t>();
   at::parallel_for(0, x.numel(), kGrain, [&](int64_t begin, int64_t end) {

@@ -12,7 +12,7 @@ struct Quantized {
 };
 
 // Rounds a tensor of float32 or bfloat16 to 256 evenly spaced values from its smallest to its largest, 0
-// among them.
+// among them. Throws NON_FINITE.
 Quantized quantize(const at::Tensor& x);
 
 // Rounds each row to 255 evenly spaced values, symmetric around 0: int8 values and one scale a row.

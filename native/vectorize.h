@@ -21,6 +21,9 @@ inline float widen(uint16_t x) {
   return f;
 }
 
+inline float load(float x) { return x; }
+inline float load(uint16_t x) { return widen(x); }
+
 inline uint16_t narrow(float f) {
   uint32_t bits;
   std::memcpy(&bits, &f, 4);

@@ -92,7 +92,10 @@ export interface PretrainingShape {
 }
 
 export type TrainingPrecision = 'fp32' | 'bf16' | 'fp16';
-/** With `int8`, on a CPU, the encoder's layers multiply 8-bit integers, and all else is bf16 or fp32. */
+/**
+ * With `int8`, on a CPU, the encoder's layers multiply 8-bit integers, and all else is bf16 or fp32. What is said of a
+ * paper then depends a little on those it shares a batch with.
+ */
 export type Precision = TrainingPrecision | 'int8';
 
 export interface ModelOptions {

@@ -40,7 +40,6 @@ def parse_arguments():
     parser.add_argument("--precision", choices=["fp32", "bf16"], default="fp32", help="bf16 is autocast")
     parser.add_argument("--padding", choices=["dynamic", "fixed"], default="dynamic")
     parser.add_argument("--epochs", type=int, default=4)
-    parser.add_argument("--steps", type=int, help="stop after so many steps and evaluate nothing: for timing")
     parser.add_argument("--batch-size", type=int, default=12)
     parser.add_argument("--lr", type=float, default=5e-5)
     parser.add_argument("--weight-decay", type=float, default=0.01)
@@ -58,7 +57,7 @@ class AttentionPool(nn.Linear):
 
     def forward(self, states, mask):
         scores = super().forward(states).squeeze(-1).float().masked_fill(~mask, -1e9)
-        return (torch.softmax(scores, dim=1).unsqueeze(-1) * states).sum(dim=1)
+        return (torch.softmax(scores, dim=1).unsqueeze(-1).to(states.dtype) * states).sum(dim=1)
 
 
 class Classifier(nn.Module):
@@ -245,7 +244,7 @@ def main():
         steps=total,
         papers=[len(part.ids) for part in (train, validation, test)],
     )
-    best, taken = -1.0, 0
+    best = -1.0
     for epoch in range(1, arguments.epochs + 1):
         began = time.perf_counter()
         seconds, losses = [], []
@@ -266,10 +265,6 @@ def main():
             schedule.step()
             losses.append(loss.item())
             seconds.append(time.perf_counter() - step_began)
-            taken += 1
-            if taken == arguments.steps:
-                record("timed", loss=statistics.fmean(losses), **step_times(seconds), peak_mib=peak_memory())
-                return
         train_seconds = time.perf_counter() - began
         of_validation = score(predict(model, validation, arguments), validation, labels)
         predicted = predict(model, test, arguments)

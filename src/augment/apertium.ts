@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { setMaxListeners } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -42,6 +43,8 @@ export const apertium: TranslatorKind = {
     return {
       identity: `apertium ${version}, ${mode}`,
       async translate(texts, deliver, signal) {
+        // Each running program listens, and Node would warn of more than ten.
+        if (signal) setMaxListeners(0, signal);
         let next = 0;
         const serve = async (file: string) => {
           while (next < texts.length) {
@@ -105,6 +108,12 @@ async function translateTexts(
   return each;
 }
 
+/** Ends of the programs that are running. */
+const running = new Set<() => void>();
+process.on('exit', () => {
+  for (const stop of running) stop();
+});
+
 async function run(args: string[], signal: AbortSignal | undefined): Promise<string> {
   throwIfCancelled(signal, 'translating');
   // In a group of its own: the program is a script with a pipeline of others, and all of them are to end together.
@@ -122,7 +131,7 @@ async function run(args: string[], signal: AbortSignal | undefined): Promise<str
     }
   };
   signal?.addEventListener('abort', stop);
-  process.on('exit', stop);
+  running.add(stop);
   const output: Buffer[] = [];
   let words = '';
   child.stdout.on('data', chunk => output.push(chunk));
@@ -148,6 +157,6 @@ async function run(args: string[], signal: AbortSignal | undefined): Promise<str
     });
   } finally {
     signal?.removeEventListener('abort', stop);
-    process.off('exit', stop);
+    running.delete(stop);
   }
 }

@@ -45,8 +45,9 @@ export class TranslationCache {
     return this.known.get(digest(text));
   }
 
-  /** Keeps a translation; it is on its way to the file when this returns. */
+  /** Keeps a translation; it is on its way to the file when this returns. @throws IO if an earlier one could not be written */
   add(text: string, translation: string): void {
+    if (this.failure !== undefined) throw fileError(this.failure, `writing ${this.path}`);
     const key = digest(text);
     if (this.known.has(key)) return;
     this.known.set(key, translation);

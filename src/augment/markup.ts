@@ -3,7 +3,12 @@ const FORMULA = String.raw`\$\$[^$]+\$\$|\$[^$]+\$|\\\(.*?\\\)|\\\[.*?\\\]`;
 const COMMAND = String.raw`\\[a-zA-Z]+\*?(?:\[[^\]]*\])*(?:\{(?:[^{}]|\{(?:[^{}]|\{[^{}]*\})*\})*\})*|\\[^a-zA-Z\s]`;
 const ADDRESS = String.raw`(?:https?|ftp):\/\/[^\s<>"]*[^\s<>"'.,;:!?)\]}]|www\.[^\s<>"]*[^\s<>"'.,;:!?)\]}]|[\w.+-]+@[\w-]+(?:\.[\w-]+)+`;
 const TOUCHING = String.raw`[\p{L}\p{N}_^%~]*`;
-const MARKUP = new RegExp(`${TOUCHING}(?:(?:${FORMULA}|${COMMAND}|${ADDRESS})${TOUCHING})+`, 'gu');
+/** From where it begins: tried from each of its letters, a word of thousands would take minutes. */
+const BEGINNING = String.raw`(?<![\p{L}\p{N}_^%~])`;
+const MARKUP = new RegExp(
+  `${BEGINNING}${TOUCHING}(?:(?:${FORMULA}|${COMMAND}|${ADDRESS})${TOUCHING})+`,
+  'gu',
+);
 
 /**
  * What stands for a piece of markup. Of a dozen forms this one came through both directions of a neural translator most

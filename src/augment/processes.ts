@@ -1,4 +1,5 @@
 import { type ChildProcess, fork } from 'node:child_process';
+import { totalmem } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { ArxivNativeError, asArxivNativeError, type ErrorCode } from '../errors.js';
 import { orCancelled } from '../util/cancel.js';
@@ -14,6 +15,11 @@ type Answer =
 
 /** Of what a process wrote to standard error, so much is quoted when it breaks down. */
 const LAST_WORDS = 2000;
+
+/** One a thread, fewer where half of the memory would not hold so many of these bytes; at least one. */
+export function processesFor(threads: number, bytes: number): number {
+  return Math.max(1, Math.min(threads, Math.floor(totalmem() / 2 / bytes)));
+}
 
 /**
  * Translates batches in processes of their own, one batch each at a time. They end with the process that started them,

@@ -1,9 +1,9 @@
+import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ArxivNativeError } from '../errors.js';
 import { throwIfCancelled } from '../util/cancel.js';
-import { fileError, hashFile, syncPath, writeFileSynced, writeWhole } from '../util/files.js';
+import { fileError, hashFile, writeFileSynced, writeWhole } from '../util/files.js';
 import { readJsonObject } from '../util/json.js';
 import { baseId, type Paper, SPLITS, type Split } from './paper.js';
 import { partLines } from './prepare.js';
@@ -12,7 +12,9 @@ import { readPapers } from './read.js';
 /** Copies of training papers, in a folder of splits. */
 export const COPIES = 'augmented.jsonl';
 /** How they were made. */
-export const COPIES_RECORD = 'augmented.json';
+const COPIES_RECORD = 'augmented.json';
+/** All that making copies may leave in a folder; the parts, where it was killed. */
+export const COPIES_FILES = [COPIES, COPIES_RECORD].flatMap(name => [name, `${name}.part`]);
 
 const FORMAT_VERSION = 1;
 
@@ -49,11 +51,11 @@ interface ReadCopies {
 /**
  * The copies that lie beside the splits of `folder`; undefined if there are none.
  * @throws BAD_INPUT for a copy whose parent does not train, or stands in validation or test; for one without a parent
- *   or of another class; for a file that was changed since it was written; IO; CANCELLED
+ *   or of another class than its parent's; for a file that was changed since it was written; IO; CANCELLED
  */
 export async function readCopies(
   folder: string,
-  { parts, labels }: { parts: Record<Split, readonly Paper[]>; labels: readonly string[] },
+  parts: Record<Split, readonly Paper[]>,
   signal: AbortSignal | undefined,
 ): Promise<ReadCopies | undefined> {
   const file = join(folder, COPIES);
@@ -63,6 +65,8 @@ export async function readCopies(
   const sides = new Map<string, Split>();
   // Of a paper that stands on several sides the last one counts: it must not be trained on twice.
   for (const part of SPLITS) for (const { id } of parts[part]) sides.set(baseId(id), part);
+  const rowKey = (id: string, label: string) => JSON.stringify([baseId(id), label]);
+  const rows = new Set(parts.train.map(({ id, label }) => rowKey(id, label)));
   const papers: Paper[] = [];
   for await (const paper of readPapers(file, { labelled: true })) {
     throwIfCancelled(signal, `reading ${file}`);
@@ -75,7 +79,8 @@ export async function readCopies(
     if (side === undefined) throw bad(`its parent ${paper.parent} is not among the papers`);
     if (side !== 'train')
       throw bad(`its parent ${paper.parent} stands in ${side}.jsonl: a copy may only train`);
-    if (!labels.includes(paper.label)) throw bad(`no paper is of its class ${JSON.stringify(paper.label)}`);
+    if (!rows.has(rowKey(paper.parent, paper.label)))
+      throw bad(`its parent ${paper.parent} is not of its class ${JSON.stringify(paper.label)}`);
     papers.push({ ...paper, split: 'train' });
   }
   return { papers, fingerprint, record };
@@ -109,17 +114,15 @@ export async function writeCopies(
   record: Omit<CopiesRecord, 'fingerprint' | 'copies'>,
 ): Promise<CopiesRecord> {
   const file = join(folder, COPIES);
-  const part = `${file}.part`;
+  const content = [...partLines(papers)].map(line => `${line}\n`).join('');
+  const fingerprint = createHash('sha256').update(content).digest('hex');
+  const full: CopiesRecord = { fingerprint, copies: papers.length, ...record };
+  const json = JSON.stringify({ format_version: FORMAT_VERSION, ...full }, null, 2);
   try {
-    const lines = [...partLines(papers)].map(line => `${line}\n`);
-    await writeFileSynced(part, lines.join(''));
-    const full: CopiesRecord = { fingerprint: await hashFile(part), copies: papers.length, ...record };
-    const json = { format_version: FORMAT_VERSION, ...full };
-    await writeWhole(join(folder, COPIES_RECORD), each =>
-      writeFileSynced(each, `${JSON.stringify(json, null, 2)}\n`),
-    );
-    await rename(part, file);
-    await syncPath(folder);
+    await writeWhole(file, async part => {
+      await writeFileSynced(part, content);
+      await writeWhole(join(folder, COPIES_RECORD), each => writeFileSynced(each, `${json}\n`));
+    });
     return full;
   } catch (error) {
     throw fileError(error, `writing ${file}`);

@@ -106,7 +106,7 @@ async function withCopies(dataset: Dataset, signal: AbortSignal | undefined): Pr
   const { source, labels } = dataset;
   const papersOf = (part: Split) => dataset[part].map(({ paper }) => paper);
   const parts = { train: papersOf('train'), validation: papersOf('validation'), test: papersOf('test') };
-  const copies = await readCopies(source, { parts, labels }, signal);
+  const copies = await readCopies(source, parts, signal);
   if (copies === undefined) return dataset;
   const { papers, ...rest } = copies;
   const examples = papers.map(paper => ({ paper, label: labels.indexOf(paper.label) }));

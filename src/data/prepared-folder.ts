@@ -7,7 +7,7 @@ import { hashFile, StagedFolder, writeFileSynced } from '../util/files.js';
 import { readJsonObject } from '../util/json.js';
 import { checkOptions } from '../util/options.js';
 import { writeLines } from '../util/output.js';
-import { COPIES, COPIES_RECORD } from './copies.js';
+import { COPIES_FILES } from './copies.js';
 import { SPLITS, type Split } from './paper.js';
 import {
   checkSources,
@@ -63,7 +63,7 @@ export async function prepare(options: PrepareFolderOptions, hooks: ReadHooks = 
   const staged = await StagedFolder.create(out, {
     replace: force,
     isOurs: isPrepared,
-    holds: [RECORD, ...SPLITS.map(part => basename(partFile(out, part))), COPIES, COPIES_RECORD],
+    holds: [RECORD, ...SPLITS.map(part => basename(partFile(out, part))), ...COPIES_FILES],
     what: 'a data set that was prepared here',
     name: 'data',
   });

@@ -1,7 +1,7 @@
 import { createRequire } from 'node:module';
 import { availableParallelism } from 'node:os';
 import { basename } from 'node:path';
-import { type Dataset, loadDataset } from '../data/dataset.js';
+import { type Dataset, type Example, loadDataset } from '../data/dataset.js';
 import { resolveDevice } from '../engine.js';
 import { ArxivNativeError } from '../errors.js';
 import type { HeadShape, ModelOptions, NativeAddon } from '../native.js';
@@ -30,6 +30,11 @@ export interface Run {
   identity: Identity;
   recipe: Recipe;
   data: Dataset;
+  /**
+   * What the encoder trains on: the training papers, then what is no part of the data: copies of them, and papers that
+   * only a teacher labels.
+   */
+  examples: readonly Example[];
   encoder: StartingEncoder;
   options: ClassifierOptions;
   /** What a teacher has to say, if there is one. */
@@ -54,24 +59,23 @@ export async function prepareRun(
   const deterministic = options.deterministic ?? false;
   const { device, precision } = resolveDevice(options.device ?? 'auto', options.precision ?? 'auto', addon);
   const { labelColumn } = options;
-  const read = await loadDataset(
+  const data = await loadDataset(
     options.data,
     { seed: options.splitSeed ?? seed, labelColumn, copies: options.augment !== false },
     { signal, onProgress: progress => onProgress?.({ type: 'reading', ...progress }) },
   );
   throwIfAborted({ signal });
-  const { train, validation, test, duplicates, withdrawn, empty } = read.counts;
+  const { train, validation, test, duplicates, withdrawn, empty } = data.counts;
   // Before anything that takes time: the copies, and the encoder, which may have to be fetched.
-  refuseStrangeClasses(recipe.classWeights, read.labels);
-  const copies = await copiesFor(read, recipe, options, { signal, onProgress });
-  const data: Dataset = copies ? { ...read, train: [...read.train, ...copies.examples] } : read;
+  refuseStrangeClasses(recipe.classWeights, data.labels);
+  const copies = await copiesFor(data, recipe, options, { signal, onProgress });
   const copied = countByLabel(copies?.examples ?? [], data.labels.length);
   const weights = classWeights(
     recipe.classWeights,
     data.labels,
     train.map((papers, k) => papers + copied[k]!),
   );
-  const encoder = await prepareEncoder(recipe, read.train, {
+  const encoder = await prepareEncoder(recipe, data.train, {
     ...(options.offline !== undefined && { offline: options.offline }),
     ...(options.revision !== undefined && { revision: options.revision }),
     ...(signal && { signal }),
@@ -80,6 +84,7 @@ export async function prepareRun(
   const { shape } = encoder;
   const lesson =
     options.distillation && (await prepareLesson(options.distillation, data, { signal, onProgress }));
+  const examples = [...data.train, ...(copies?.examples ?? []), ...(lesson?.unlabelled ?? [])];
   const training = trainingShape(recipe, shape, weights);
   if (lesson) {
     training.distillation = { temperature: lesson.temperature, teacherWeight: lesson.teacherWeight };
@@ -113,11 +118,7 @@ export async function prepareRun(
     seed,
     deterministic,
     microBatch: Math.min(options.microBatch ?? recipe.batchSize, recipe.batchSize),
-    schedule: makeSchedule(
-      Math.ceil((data.train.length + (lesson?.unlabelled.length ?? 0)) / recipe.batchSize),
-      recipe.epochs,
-      recipe.warmup,
-    ),
+    schedule: makeSchedule(Math.ceil(examples.length / recipe.batchSize), recipe.epochs, recipe.warmup),
     classWeights: weights,
     ...(lesson && { distillation: describeLesson(lesson) }),
     versions: { package: version, libtorch: addon.libtorchVersion, node: process.versions.node },
@@ -141,6 +142,7 @@ export async function prepareRun(
     identity,
     recipe,
     data,
+    examples,
     encoder,
     options: modelOptions,
     lesson,

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import type { Dataset } from '../data/dataset.js';
+import type { Dataset, Example } from '../data/dataset.js';
 import { SPLITS } from '../data/paper.js';
 import { loadEngine } from '../engine.js';
 import { ArxivNativeError } from '../errors.js';
@@ -15,7 +15,7 @@ import { isCancelled } from '../util/cancel.js';
 import type { StagedFolder } from '../util/files.js';
 import { checkOutput } from '../util/output.js';
 import { type Checkpoint, newState, type TrainState } from './checkpoint.js';
-import { type Lesson, TaughtExamples, teach } from './distill/lesson.js';
+import { TaughtExamples, teach } from './distill/lesson.js';
 import { afterwards, giveUp } from './failure.js';
 import { bytesPerPaper, countParameters, fittingMicroBatch, requireRunSpace } from './limits.js';
 import { runEpochs, totalSeconds } from './loop.js';
@@ -94,8 +94,8 @@ async function trainIn(
     place: folder.place,
   });
   try {
-    const { lesson, data, options: placement } = run;
-    const teacher = lesson && (await teach(lesson, data, folder.path, placement, hooks));
+    const { lesson, examples, data, options: placement } = run;
+    const teacher = lesson && (await teach(lesson, examples, data.labels, folder.path, placement, hooks));
     const model = await addon.createModel(run.options);
     const place = { folder, staged, checkpoint, teacher };
     const { training, test } = await runOnce(run, model, place, options, hooks);
@@ -119,7 +119,7 @@ interface Place {
   folder: RunFolder;
   staged: StagedFolder;
   checkpoint: Checkpoint<TrainState> | undefined;
-  /** Its probabilities of the training papers and the unlabelled ones, softened. */
+  /** What a teacher says of each example: its probabilities, softened. */
   teacher: Float32Array | undefined;
 }
 
@@ -164,7 +164,7 @@ function chooseMicroBatch(
 }
 
 async function learn(
-  { recipe, data, encoder, lesson, trainedWords }: Run & { trainedWords: TrainedWords | undefined },
+  { recipe, data, examples, encoder, trainedWords }: Run & { trainedWords: TrainedWords | undefined },
   plan: TrainPlan,
   model: EngineModel,
   { folder, teacher }: Place,
@@ -172,17 +172,14 @@ async function learn(
   { logEvery = DEFAULT_LOG_EVERY, checkpointEvery }: TrainOptions,
   hooks: TrainHooks,
 ): Promise<Outcome> {
-  const tokenized = (split: 'train' | 'validation' | 'test') =>
-    new TokenizedExamples(encoder.tokenizer, data[split], recipe.lengths);
-  const taught = ({ unlabelled }: Lesson, teacher: Float32Array) => {
-    const papers = new TokenizedExamples(encoder.tokenizer, [...data.train, ...unlabelled], recipe.lengths);
-    return new TaughtExamples(papers, teacher, data.labels.length);
-  };
+  const tokenized = (papers: readonly Example[]) =>
+    new TokenizedExamples(encoder.tokenizer, papers, recipe.lengths);
+  const papers = tokenized(examples);
   const { interrupted } = await runEpochs(
     {
       model,
-      train: lesson && teacher ? taught(lesson, teacher) : tokenized('train'),
-      validation: tokenized('validation'),
+      train: teacher ? new TaughtExamples(papers, teacher, data.labels.length) : papers,
+      validation: tokenized(data.validation),
       labels: data.labels,
       words: trainedWords?.validation,
       epochs: recipe.epochs,
@@ -201,7 +198,7 @@ async function learn(
   const { history, best, steps, microBatch, sessions, stepSeconds } = state;
   if (!interrupted && best!.epoch !== history.length) await model.load(await openTensors(folder.weights!));
   const words = trainedWords && best?.scales ? { ...trainedWords, scales: best.scales } : undefined;
-  const test = interrupted ? undefined : await scoreTest({ model, words }, tokenized('test'), data, hooks);
+  const test = interrupted ? undefined : await scoreTest({ model, words }, tokenized(data.test), data, hooks);
   const training: TrainingRecord = {
     ...plan,
     microBatch,

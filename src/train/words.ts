@@ -20,8 +20,9 @@ export interface TrainedWords {
 
 /**
  * Learns from the words of the training papers what a recipe wants a model to know of them; undefined if that is
- * nothing. Equal for equal data, and kept in the cache.
+ * nothing. Equal for equal data, and kept in the cache, where the baseline finds it.
  *
+ * @param data without copies of papers: they are no part of its fingerprint, by which the cache knows it
  * @throws ArxivNativeError CANCELLED soon after the signal comes
  */
 export async function learnWords(

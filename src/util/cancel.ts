@@ -28,11 +28,13 @@ export function throwIfCancelled(signal: AbortSignal | undefined, doing: string)
   if (signal?.aborted) throw cancellation(signal, doing);
 }
 
-/** Settles as `work` does, or rejects as throwIfCancelled does as soon as the signal comes. */
+/** Settles as `work` does, or rejects as throwIfCancelled does as soon as the signal comes, or if it had come before. */
 export function orCancelled<T>(work: Promise<T>, signal: AbortSignal, doing: string): Promise<T> {
   return new Promise<T>((resolve, reject) => {
     const abort = () => reject(cancellation(signal, doing));
-    signal.addEventListener('abort', abort);
+    // A signal that was aborted before never calls its listeners.
+    if (signal.aborted) abort();
+    else signal.addEventListener('abort', abort);
     work.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
   });
 }

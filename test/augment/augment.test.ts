@@ -1,4 +1,14 @@
-import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeEach, describe, expect, it, vi } from 'vitest';
@@ -228,7 +238,11 @@ describe('copies beside the splits', () => {
     ],
     ['of nobody', copy => ({ ...copy, parent: '2501.99999' }), /not among the papers/],
     ['without a parent', ({ parent, ...copy }) => copy, /no "parent"/],
-    ['of another class', copy => ({ ...copy, categories: ['math.CO'] }), /no paper is of its class/],
+    [
+      'of another class',
+      copy => ({ ...copy, categories: ['cs.CL'] }),
+      /its parent .* is not of its class "cs.CL"/,
+    ],
   ])('are refused %s', async (_, change, message) => {
     await run();
     rmSync(join(data, 'augmented.json'));
@@ -237,6 +251,16 @@ describe('copies beside the splits', () => {
     expect(error).toMatchObject({ code: 'BAD_INPUT' });
     expect(error.message).toMatch(message);
     expect(error.message).toContain('augmented.jsonl:1:');
+  });
+
+  it('leave nothing half written, and what a kill left goes with the data set', async () => {
+    mkdirSync(join(data, 'augmented.json'));
+    expect(await failure(run())).toMatchObject({ code: 'IO' });
+    rmdirSync(join(data, 'augmented.json'));
+    expect(readdirSync(data).sort()).toEqual(readdirSync(prepared).sort());
+    writeFileSync(join(data, 'augmented.jsonl.part'), '{');
+    await prepare({ data: papers, out: data, force: true });
+    expect(readdirSync(data).sort()).toEqual(readdirSync(prepared).sort());
   });
 
   it('do not count for those who do not ask for them, and go when the data set is replaced', async () => {

@@ -1,6 +1,8 @@
 import { appendFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import type { FileHandle } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { afterAll, beforeEach, expect, it } from 'vitest';
 import { TranslationCache } from '../../src/augment/cache.js';
 
@@ -46,4 +48,14 @@ it('believes no line whose checksum does not fit', async () => {
   writeFileSync(file, readFileSync(file, 'utf8').replace('uno', 'una'));
   appendFileSync(file, '[]\n["x"]\n[1,2,3]\nnull\n');
   expect(await known('a', 'one')).toEqual([undefined]);
+});
+
+it('takes nothing more once something could not be written', async () => {
+  const cache = await TranslationCache.open(folder, 'a');
+  const { file } = cache as unknown as { file: FileHandle };
+  await file.close();
+  cache.add('one', 'uno');
+  await nextTurn();
+  expect(() => cache.add('two', 'dos')).toThrow(expect.objectContaining({ code: 'IO' }));
+  await expect(cache.close()).rejects.toMatchObject({ code: 'IO' });
 });

@@ -25,8 +25,8 @@ describe('protectMarkup', () => {
     expect(restore('de XQ12')).toBeUndefined();
   });
 
-  it('ends on a text that opens and never closes', () => {
-    const text = `${'\\a{'.repeat(2000)}${'$'.repeat(2001)}${'\\('.repeat(2000)}`;
+  it('ends on a text that opens and never closes, and on a word of thousands of letters', () => {
+    const text = `${'\\a{'.repeat(2000)}${'$'.repeat(2001)}${'\\('.repeat(2000)} ${'acgt'.repeat(1000)}`;
     const startedAt = performance.now();
     const { text: masked, restore } = protectMarkup(text);
     expect(restore(masked)).toBe(text);

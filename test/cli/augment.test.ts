@@ -28,6 +28,7 @@ else if (args[0] === '-V') console.log('Apertium 3.8.3');
 else {
   const text = readFileSync(args[2], 'utf8');
   appendFileSync(process.env.ASKED, text);
+  appendFileSync(process.env.ASKED + '.pids', process.pid + ' ');
   const say = () => process.stdout.write(text.replaceAll('We found', 'One finds'));
   setTimeout(say, args[1] === 'eng-spa' && text.includes('thing 19') ? Number(process.env.SLOW ?? 0) : 0);
 }
@@ -46,7 +47,7 @@ beforeAll(async () => {
   await compiled();
 });
 beforeEach(() => {
-  rmSync(log, { force: true });
+  for (const file of [log, `${log}.pids`]) rmSync(file, { force: true });
   const place = join(scratch, String(count++));
   data = join(place, 'data');
   mkdirSync(data, { recursive: true });
@@ -85,6 +86,14 @@ async function halfDone(): Promise<void> {
   const kept = () =>
     readdirSync(folder).flatMap(name => readFileSync(join(folder, name), 'utf8').split('\n['));
   while (!existsSync(folder) || kept().length <= 64 || asked().length < 80) await sleep(20);
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
 }
 
 describe('augment', () => {
@@ -139,6 +148,8 @@ describe('augment', () => {
     child.kill('SIGINT');
     const { exitCode, stderr } = await ending;
     expect(exitCode).toBe(130);
+    const pids = readFileSync(`${log}.pids`, 'utf8').trim().split(' ').map(Number);
+    for (const pid of pids) await expect.poll(() => isRunning(pid)).toBe(false);
     expect(stderr).toContain('translating: cancelled');
     expect(existsSync(join(data, 'augmented.jsonl'))).toBe(false);
   });

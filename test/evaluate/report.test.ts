@@ -44,18 +44,22 @@ describe('a training record', () => {
         splitSeed: 0,
         splits: { train: [1000, 2], validation: [3, 4], test: [5, 6] },
         leaks: { seenTestRows: 2 },
+        copies: { papers: [450, 0], record: { translators: { es: 'bergamot 1' } } },
       },
+      words: { features: 12345 },
       interrupted: true,
     });
     expect(Object.fromEntries(trainingTerms(full))).toEqual({
       recipe: 'light',
       encoder: 'minilm',
       layers: '6, of them frozen: 2',
+      words: 'beside the encoder, 12,345 words and pairs of words',
       time: '1 min 30 s without validation, 1,000 steps',
     });
     expect(Object.fromEntries(dataTerms(full))).toEqual({
       data: 'papers',
       split: 'grouped, 70/15/15, seed 0',
+      'synthetic copies': '450 to train on, back-translated through es (bergamot 1)',
     });
     expect(partRows(full, ['a', 'b'])!.at(-1)).toEqual(['all', '1,002', '7', '11']);
     expect(partRows(full, ['a'])).toBeUndefined();

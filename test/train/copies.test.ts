@@ -2,8 +2,10 @@ import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { loadDataset } from '../../src/data/dataset.js';
 import { prepare } from '../../src/data/prepared-folder.js';
 import { ArxivNativeError } from '../../src/errors.js';
+import { trainWords } from '../../src/evaluate/baseline/baseline.js';
 import type { ModelOptions } from '../../src/native.js';
 import type { TrainEvent, TrainOptions } from '../../src/train/types.js';
 import { fake, fakeKind } from '../augment/fake-translator.js';
@@ -124,6 +126,15 @@ describe('training with back-translated copies', () => {
       code: 'BAD_OPTION',
       message: expect.stringContaining('the copies were others'),
     });
+  });
+
+  it('learns words from the papers alone, whose baseline is kept for whoever evaluates', async () => {
+    const { training } = await run({ words: 'tfidf' });
+    expect(training.data.copies?.papers).toEqual([4, 0]);
+    const { classifier, cached } = await trainWords(await loadDataset(data, { seed: 42 }));
+    expect(cached).toBe(true);
+    // In four copies and no paper.
+    expect(classifier.model.vocabulary.words).not.toContain('examine');
   });
 
   it('weighs classes by all that trains, when balanced', async () => {

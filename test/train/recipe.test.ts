@@ -46,6 +46,11 @@ describe('the recipes of the package', () => {
     for (const name of recipeNames()) expect(loadRecipe(name).description, name).not.toBe('');
   });
 
+  it('translate papers only where the predecessor did', () => {
+    const augmented = recipeNames().filter(name => loadRecipe(name).augment !== 'none');
+    expect(augmented).toEqual(['v5.0', 'v5.1']);
+  });
+
   // One row a version: head, frozen layers, dropout, learning rate, weight decay, class weights, loss, grouping.
   it.each([
     ['v2', 'concat', 8, [0.5, 0.5, 0.4], 3e-5, 0.05, 'balanced', 'cross-entropy', 'layers'],

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { ArxivNativeError } from '../../src/errors.js';
-import { cancelFlag, throwIfCancelled } from '../../src/util/cancel.js';
+import { cancelFlag, orCancelled, throwIfCancelled } from '../../src/util/cancel.js';
 
 describe('cancelFlag', () => {
   it('is raised when the signal comes, and no more once released', () => {
@@ -26,5 +26,17 @@ describe('throwIfCancelled', () => {
     expect(() => throwIfCancelled(AbortSignal.abort(), 'reading')).toThrow(cancelled);
     const lost = new ArxivNativeError('IO', 'the lock was lost');
     expect(() => throwIfCancelled(AbortSignal.abort(lost), 'reading')).toThrow(lost);
+  });
+});
+
+describe('orCancelled', () => {
+  it('rejects for a signal that comes while the work goes on, or came before', async () => {
+    const cancelled = expect.objectContaining({ code: 'CANCELLED', message: 'reading: cancelled' });
+    const controller = new AbortController();
+    const reading = orCancelled(new Promise(() => {}), controller.signal, 'reading');
+    controller.abort();
+    await expect(reading).rejects.toEqual(cancelled);
+    await expect(orCancelled(Promise.resolve(1), controller.signal, 'reading')).rejects.toEqual(cancelled);
+    expect(await orCancelled(Promise.resolve(1), new AbortController().signal, 'reading')).toBe(1);
   });
 });

@@ -2,7 +2,7 @@ import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { ArxivNativeError } from '../../errors.js';
 import { cacheFolder } from '../../util/cache-folder.js';
-import { TranslatorProcesses } from '../processes.js';
+import { processesFor, TranslatorProcesses } from '../processes.js';
 import type { FetchHooks, Survey, Translator, TranslatorKind, TranslatorOptions } from '../translator.js';
 import { contentOf, findModelFiles, type ModelFiles } from './model-files.js';
 import { fetchModel, lookUp, type RegisteredModel } from './registry.js';
@@ -22,6 +22,8 @@ const { version } = createRequire(import.meta.url)('@browsermt/bergamot-translat
 const WORDS_PER_SECOND = 600;
 /** Texts that go to a process at once: about a second's work, which a kill loses. */
 const BATCH = 16;
+/** Of a process: somewhat more than was measured with a tiny model. */
+const MEMORY = 400e6;
 /** Longer texts would be cut in pieces. */
 const MOST_TOKENS = 512;
 
@@ -60,7 +62,7 @@ export const bergamot: TranslatorKind = {
     const setup: BergamotSetup = { files, config };
     const content = await contentOf(files, hooks.signal);
     const processes = await TranslatorProcesses.start('bergamot/process.js', setup, {
-      count: options.threads,
+      count: processesFor(options.threads, MEMORY),
       signal: hooks.signal,
     });
     return {

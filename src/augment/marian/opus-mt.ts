@@ -1,12 +1,11 @@
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
-import { totalmem } from 'node:os';
 import { join, relative } from 'node:path';
 import { ArxivNativeError } from '../../errors.js';
 import { findHubFiles, type HubFiles } from '../../model/hub.js';
 import { hashFile } from '../../util/files.js';
-import { TranslatorProcesses } from '../processes.js';
+import { processesFor, TranslatorProcesses } from '../processes.js';
 import type { FetchHooks, Survey, Translator, TranslatorKind, TranslatorOptions } from '../translator.js';
 import { type Generation, readMarianConfig } from './generation.js';
 import { modelFile, PLACES } from './model-files.js';
@@ -49,7 +48,8 @@ export const opusMt: TranslatorKind = {
     const { generation } = await readMarianConfig(folder);
     const parts = [modelFile(folder, 'encoder'), modelFile(folder, 'decoder')];
     const { threads, beams, temperature, seed } = options;
-    const count = await processesFor(parts, threads);
+    // One a thread, because a process with several waits for the slowest at each operation.
+    const count = processesFor(threads, MEMORY * (await sizeOf(parts)));
     const setup: MarianSetup = {
       folder,
       threads: Math.floor(threads / count),
@@ -127,11 +127,10 @@ function settingsOf(
   return beams === 1 ? 'greedy' : `${beams} beams`;
 }
 
-/** One a thread, because a process with several waits for the slowest at each operation; fewer where memory is short. */
-async function processesFor(parts: string[], threads: number): Promise<number> {
+async function sizeOf(files: readonly string[]): Promise<number> {
   let bytes = 0;
-  for (const part of parts) bytes += (await stat(part)).size;
-  return Math.max(1, Math.min(threads, Math.floor(totalmem() / 2 / (bytes * MEMORY))));
+  for (const file of files) bytes += (await stat(file)).size;
+  return bytes;
 }
 
 async function contentOf(folder: string, files: string[], { signal }: FetchHooks): Promise<string> {

@@ -12,6 +12,7 @@ export function trainingTerms(record: TrainingRecordReader): Term[] {
   const [layers, frozen] = [record.number('encoder.layers'), record.number('frozenLayers')];
   const [trained, total] = [record.number('parameters.trainable'), record.number('parameters.total')];
   const weights = record.numbers('classWeights') ?? [];
+  const features = record.number('words.features');
   const [best, epochs] = [record.number('bestEpoch'), record.objects('history').length];
   return present([
     ['recipe', record.text('recipe.name')],
@@ -23,6 +24,7 @@ export function trainingTerms(record: TrainingRecordReader): Term[] {
       total && trained !== undefined && `${grouped(total)}, of them trained: ${grouped(trained)}`,
     ],
     ['class weights', weights.map(weight => weight.toPrecision(3)).join(', ')],
+    ['words', features && `beside the encoder, ${grouped(features)} words and pairs of words`],
     ['epochs', best !== undefined && (best > 0 ? `${epochs}, the best was ${best}` : 'none was completed')],
     ['seed', record.number('seed')?.toString()],
     ['computed', machine(record)],
@@ -74,6 +76,7 @@ export function dataTerms(record: TrainingRecordReader): Term[] {
         [split, ratios?.join('/'), splitSeed !== undefined && `seed ${splitSeed}`].filter(Boolean).join(', '),
     ],
     ['left out', leftOut.join(', ')],
+    ['synthetic copies', copies(record)],
     ...leaks(record).map((line): [string, string] => {
       const [name = '', ...text] = line.split(': ');
       return [name, text.join(': ')];
@@ -166,6 +169,15 @@ function versions(record: TrainingRecordReader): string {
       return version === undefined ? [] : [`${name} ${version}`];
     })
     .join(', ');
+}
+
+/** What trained beside the papers, and is in no other count. */
+function copies(record: TrainingRecordReader): string {
+  const papers = record.numbers('data.copies.papers') ?? [];
+  const total = papers.reduce((sum, count) => sum + count, 0);
+  if (total === 0) return '';
+  const made = record.entries('data.copies.record.translators').map(([pivot, by]) => `${pivot} (${by})`);
+  return `${grouped(total)} to train on${made.length > 0 ? `, back-translated through ${made.join(', ')}` : ''}`;
 }
 
 function leaks(record: TrainingRecordReader): string[] {

@@ -108,24 +108,22 @@ function strangers(papers: readonly Paper[], { train, validation, test }: Datase
 }
 
 /**
- * The teacher's probabilities of every training paper and unlabelled paper, softened: papers × classes, in the order of
- * the data's labels. They are computed once and kept in the run's folder.
+ * The teacher's probabilities of every example, softened: papers × classes, in the order of `labels`. They are computed
+ * once and kept in the run's folder.
  *
  * @throws ArxivNativeError as `logitsOf` and `loadSavedModel` do; IO
  */
 export async function teach(
   lesson: Lesson,
-  data: Dataset,
+  examples: readonly Example[],
+  labels: readonly string[],
   folder: string,
   placement: PlacementOptions,
   { signal, onProgress }: TrainHooks,
 ): Promise<Float32Array> {
-  const examples = [...data.train, ...lesson.unlabelled];
   const { hashes, teacher, temperature } = lesson;
-  const classes = data.labels.length;
-  const asked = createHash('sha256').update(
-    JSON.stringify([hashes.teacher, data.labels, placement.precision]),
-  );
+  const classes = labels.length;
+  const asked = createHash('sha256').update(JSON.stringify([hashes.teacher, labels, placement.precision]));
   for (const { paper } of examples) asked.update(`${paper.title}\n${paper.abstract}\n`);
   const key = asked.digest('hex').slice(0, 16);
   const file = join(folder, `teacher-${key}.bin`);
@@ -141,7 +139,7 @@ export async function teach(
       signal,
       onProgress: onDone,
     });
-    const order = data.labels.map(label => saved.labels.indexOf(label));
+    const order = labels.map(label => saved.labels.indexOf(label));
     const logits = Float32Array.from(said, (_, i) => said[i - (i % classes) + order[i % classes]!]!);
     await writeWhole(file, part => writeFileSynced(part, new Uint8Array(logits.buffer))).catch(error => {
       throw fileError(error, `writing ${folder}`);
