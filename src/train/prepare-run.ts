@@ -30,7 +30,10 @@ export interface Run {
   identity: Identity;
   recipe: Recipe;
   data: Dataset;
-  /** What the encoder trains on: the training papers, and copies of them, which are no part of the data. */
+  /**
+   * What the encoder trains on: the training papers, then what is no part of the data: copies of them, and papers that
+   * only a teacher labels.
+   */
   examples: readonly Example[];
   encoder: StartingEncoder;
   options: ClassifierOptions;
@@ -66,7 +69,6 @@ export async function prepareRun(
   // Before anything that takes time: the copies, and the encoder, which may have to be fetched.
   refuseStrangeClasses(recipe.classWeights, data.labels);
   const copies = await copiesFor(data, recipe, options, { signal, onProgress });
-  const examples = [...data.train, ...(copies?.examples ?? [])];
   const copied = countByLabel(copies?.examples ?? [], data.labels.length);
   const weights = classWeights(
     recipe.classWeights,
@@ -82,6 +84,7 @@ export async function prepareRun(
   const { shape } = encoder;
   const lesson =
     options.distillation && (await prepareLesson(options.distillation, data, { signal, onProgress }));
+  const examples = [...data.train, ...(copies?.examples ?? []), ...(lesson?.unlabelled ?? [])];
   const training = trainingShape(recipe, shape, weights);
   if (lesson) {
     training.distillation = { temperature: lesson.temperature, teacherWeight: lesson.teacherWeight };
@@ -115,11 +118,7 @@ export async function prepareRun(
     seed,
     deterministic,
     microBatch: Math.min(options.microBatch ?? recipe.batchSize, recipe.batchSize),
-    schedule: makeSchedule(
-      Math.ceil((examples.length + (lesson?.unlabelled.length ?? 0)) / recipe.batchSize),
-      recipe.epochs,
-      recipe.warmup,
-    ),
+    schedule: makeSchedule(Math.ceil(examples.length / recipe.batchSize), recipe.epochs, recipe.warmup),
     classWeights: weights,
     ...(lesson && { distillation: describeLesson(lesson) }),
     versions: { package: version, libtorch: addon.libtorchVersion, node: process.versions.node },

@@ -15,7 +15,7 @@ import { isCancelled } from '../util/cancel.js';
 import type { StagedFolder } from '../util/files.js';
 import { checkOutput } from '../util/output.js';
 import { type Checkpoint, newState, type TrainState } from './checkpoint.js';
-import { type Lesson, TaughtExamples, teach } from './distill/lesson.js';
+import { TaughtExamples, teach } from './distill/lesson.js';
 import { afterwards, giveUp } from './failure.js';
 import { bytesPerPaper, countParameters, fittingMicroBatch, requireRunSpace } from './limits.js';
 import { runEpochs, totalSeconds } from './loop.js';
@@ -94,8 +94,8 @@ async function trainIn(
     place: folder.place,
   });
   try {
-    const { lesson, data, options: placement } = run;
-    const teacher = lesson && (await teach(lesson, run.examples, data.labels, folder.path, placement, hooks));
+    const { lesson, examples, data, options: placement } = run;
+    const teacher = lesson && (await teach(lesson, examples, data.labels, folder.path, placement, hooks));
     const model = await addon.createModel(run.options);
     const place = { folder, staged, checkpoint, teacher };
     const { training, test } = await runOnce(run, model, place, options, hooks);
@@ -119,7 +119,7 @@ interface Place {
   folder: RunFolder;
   staged: StagedFolder;
   checkpoint: Checkpoint<TrainState> | undefined;
-  /** Its probabilities of the training papers and the unlabelled ones, softened. */
+  /** What a teacher says of each example: its probabilities, softened. */
   teacher: Float32Array | undefined;
 }
 
@@ -164,7 +164,7 @@ function chooseMicroBatch(
 }
 
 async function learn(
-  { recipe, data, examples, encoder, lesson, trainedWords }: Run & { trainedWords: TrainedWords | undefined },
+  { recipe, data, examples, encoder, trainedWords }: Run & { trainedWords: TrainedWords | undefined },
   plan: TrainPlan,
   model: EngineModel,
   { folder, teacher }: Place,
@@ -174,12 +174,11 @@ async function learn(
 ): Promise<Outcome> {
   const tokenized = (papers: readonly Example[]) =>
     new TokenizedExamples(encoder.tokenizer, papers, recipe.lengths);
-  const taught = ({ unlabelled }: Lesson, teacher: Float32Array) =>
-    new TaughtExamples(tokenized([...examples, ...unlabelled]), teacher, data.labels.length);
+  const papers = tokenized(examples);
   const { interrupted } = await runEpochs(
     {
       model,
-      train: lesson && teacher ? taught(lesson, teacher) : tokenized(examples),
+      train: teacher ? new TaughtExamples(papers, teacher, data.labels.length) : papers,
       validation: tokenized(data.validation),
       labels: data.labels,
       words: trainedWords?.validation,

@@ -108,20 +108,19 @@ function strangers(papers: readonly Paper[], { train, validation, test }: Datase
 }
 
 /**
- * The teacher's probabilities of every training paper and unlabelled paper, softened: papers × classes, in the order of
- * the data's labels. They are computed once and kept in the run's folder.
+ * The teacher's probabilities of every example, softened: papers × classes, in the order of `labels`. They are computed
+ * once and kept in the run's folder.
  *
  * @throws ArxivNativeError as `logitsOf` and `loadSavedModel` do; IO
  */
 export async function teach(
   lesson: Lesson,
-  labelled: readonly Example[],
+  examples: readonly Example[],
   labels: readonly string[],
   folder: string,
   placement: PlacementOptions,
   { signal, onProgress }: TrainHooks,
 ): Promise<Float32Array> {
-  const examples = [...labelled, ...lesson.unlabelled];
   const { hashes, teacher, temperature } = lesson;
   const classes = labels.length;
   const asked = createHash('sha256').update(JSON.stringify([hashes.teacher, labels, placement.precision]));
