@@ -15,7 +15,7 @@ const ALLOWED = [
   /^bin\/arxiv-native\.js$/,
   /^dist\/[\w/.-]+\.(js|d\.ts)$/,
   /^native\/\w+\.(cc|h)$/,
-  /^recipes\/[\w.-]+\.json$/,
+  /^recipes\/(encoders\/)?[\w.-]+\.json$/,
   /^examples\/[\w.-]+\.(md|mjs|jsonl)$/,
   /^scripts\/(compile|install|libtorch)\.mjs$/,
 ];
