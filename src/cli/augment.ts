@@ -15,12 +15,13 @@ Examples:
   $ arxiv-native augment data --category cs.AI --samples 450 --model-dir models --pivot pt
                                              (models/en-pt and models/pt-en hold Firefox Translations models)
   $ arxiv-native augment data --category cs.AI --samples 450 --translator apertium
-  $ arxiv-native train --data data
+  $ arxiv-native train --data data               (v5.0 takes the copies; another recipe with --augment)
 
 Abstracts go into the other language and back, sentence by sentence; formulas, LaTeX commands, web and mail addresses
 come through as they are. A copy that is empty, identical, cut or far too long is dropped and counted. Only training
-papers are copied; the splits stay as they are, and the copies lie beside them in augmented.jsonl, which train reads.
-Translations are kept in the cache: after a kill the same command goes on.`;
+papers are copied; the splits stay as they are, and the copies lie beside them in augmented.jsonl, which train takes
+where the recipe asks for copies, or with --augment. Translations are kept in the cache: after a kill the same command
+goes on.`;
 
 export function register(program: Command): void {
   program

@@ -1,11 +1,12 @@
-import { type Command, Option } from 'commander';
+import type { Command } from 'commander';
 import type { DistillOptions } from '../train/distill/distill.js';
 import type { TrainEvent } from '../train/types.js';
-import { number, placementOptions, TRAINING_PRECISIONS, wholeNumber } from './arguments.js';
+import { number, wholeNumber } from './arguments.js';
 import { interruptible } from './interrupt.js';
 import { summary, TrainDisplay } from './train-display.js';
+import { type TrainingFlags, trainingOptions } from './training-options.js';
 
-type DistillFlags = Omit<DistillOptions, 'learningRate'> & { lr?: number; json?: boolean };
+type DistillFlags = TrainingFlags & Pick<DistillOptions, 'teacher' | 'student' | 'unlabelled' | 'vocabSize'>;
 
 const EXAMPLES = `
 Examples:
@@ -28,42 +29,13 @@ export function register(program: Command): void {
       "the student's encoder: a folder, a Hugging Face Hub id, or a JSON file with the sizes of a new one",
     )
     .requiredOption('--data <path>', 'labelled papers, or a folder with splits, as for train')
-    .option('--label-column <name>', 'the field that holds the label, if it is not the category')
     .option('--unlabelled <files...>', 'papers whose labels are not looked at')
     .option('--vocab-size <n>', 'word pieces of a new encoder (default: what its sizes say)', wholeNumber)
     .option('--temperature <t>', "softens both models' probabilities (default: 2)", number)
     .option('--teacher-weight <share>', 'of the teacher beside the true label, 0 to 1 (default: 0.7)', number)
     .option('--out <folder>', 'where the model will be written (default: runs/distilled)')
-    .option('--recipe <recipe>', "the student's: a name, or the path of a JSON file", 'v5.0')
-    .option('--revision <revision>', 'of an encoder on the Hub: a branch, tag or commit')
-    .option('--epochs <n>', 'at most so many', wholeNumber)
-    .option('--patience <epochs>', 'stop after so many without a better validation accuracy', wholeNumber)
-    .option('--batch-size <papers>', 'papers a step', wholeNumber)
-    .option('--micro-batch <papers>', 'papers at once in a step: fewer take less memory', wholeNumber)
-    .option('--lr <rate>', 'highest learning rate of the encoder', number)
-    .option('--max-title <tokens>', 'longest title', wholeNumber)
-    .option('--max-abstract <tokens>', 'longest abstract', wholeNumber)
-    .option('--max-joined <tokens>', 'longest title and abstract together (cls head)', wholeNumber)
-    .option('--seed <n>', 'decides splits, initial weights, order and dropout (default: 42)', wholeNumber)
-    .option('--split-seed <n>', 'decides the splits of data that has none (default: as --seed)', wholeNumber)
-    .addOption(
-      new Option('--class-weights <how>', 'how much each class counts, whatever the recipe says').choices([
-        'none',
-        'balanced',
-      ]),
-    );
-  placementOptions(command, TRAINING_PRECISIONS)
-    .option('--offline', 'use only what was downloaded before')
-    .option('--save-predictions <file>', "write the test papers' predictions, one JSON line each")
-    .option('--resume', 'go on where the same training was left, or begin')
-    .option(
-      '--checkpoint-every <steps>',
-      'beside one an epoch (default: one every five minutes)',
-      wholeNumber,
-    )
-    .option('--log-every <steps>', 'a line in metrics.jsonl, beside one an epoch (default: 50)', wholeNumber)
-    .option('--force', 'replace the model that stands in the folder, and discard a training that did not end')
-    .option('--json', 'one JSON document on standard output and nothing else there; errors too')
+    .option('--recipe <recipe>', "the student's: a name, or the path of a JSON file", 'v5.0');
+  trainingOptions(command)
     .addHelpText('after', EXAMPLES)
     .action((flags: DistillFlags) => interruptible(signal => run(flags, signal)));
 }

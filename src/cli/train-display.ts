@@ -226,7 +226,7 @@ function describeTeacher(lesson: NonNullable<TrainPlan['distillation']>): string
   ].join('\n');
 }
 
-/** Which copies train beside the papers, or why none do although the recipe asks for some. */
+/** Which copies train beside the papers, or why none do although there are some or the recipe asks for them. */
 function describeCopies({ recipe, data }: TrainPlan): string[] {
   const { copies, labels } = data;
   const { augment } = recipe.resolved;
@@ -235,6 +235,11 @@ function describeCopies({ recipe, data }: TrainPlan): string[] {
       copies.papers[k]! > 0 ? `${copies.papers[k]} of ${label}` : [],
     );
     return [`synthetic copies that train beside them: ${classes.join(', ')}`];
+  }
+  if (data.copiesLeftOut) {
+    return [
+      `left out: the synthetic copies that lie beside them${augment === 'none' ? ' (--augment takes them)' : ''}`,
+    ];
   }
   if (augment === 'none') return [];
   const why = labels.includes(augment.category) ? '' : `: there is no class ${augment.category}`;

@@ -1,10 +1,11 @@
-import { type Command, Option } from 'commander';
-import type { TrainEvent, TrainOptions } from '../train/types.js';
-import { number, placementOptions, TRAINING_PRECISIONS, wholeNumber } from './arguments.js';
+import type { Command } from 'commander';
+import type { TrainEvent } from '../train/types.js';
+import { wholeNumber } from './arguments.js';
 import { interruptible } from './interrupt.js';
 import { seedsSummary, summary, TrainDisplay } from './train-display.js';
+import { type TrainingFlags, trainingOptions } from './training-options.js';
 
-type TrainFlags = Omit<TrainOptions, 'learningRate'> & { lr?: number; seeds?: number; json?: boolean };
+type TrainFlags = TrainingFlags & { seeds?: number };
 
 const EXAMPLES = `
 Examples:
@@ -25,7 +26,8 @@ goes on from its last checkpoint, on a CPU bit for bit. Ctrl-C stops after the r
 saves the best model so far; a second Ctrl-C ends at once. When memory does not suffice for a step, it and all that
 follow go through in halves.
 v5.0 and v5.1 train on back-translated copies of cs.AI papers too: those that \`arxiv-native augment\` put beside the
-splits, or else 450 that are made first (English to Spanish and back, by the translator and the download that it names).`;
+splits, or else 450 that are made first (English to Spanish and back, by the translator and the download that it names).
+The other recipes take such copies with --augment only.`;
 
 export function register(program: Command): void {
   const command = program
@@ -35,59 +37,15 @@ export function register(program: Command): void {
       '--data <path>',
       'labelled papers: .jsonl or .csv (.gz or .zip of either), or a folder with splits',
     )
-    .option('--label-column <name>', 'the field that holds the label, if it is not the category')
     .option('--out <folder>', 'where the model will be written (default: runs/RECIPE)')
     .option('--recipe <recipe>', 'a recipe by name, or the path of a JSON file', 'v5.0')
     .option('--encoder <encoder>', 'a Hugging Face Hub id, or a folder (default: what the recipe says)')
-    .option('--revision <revision>', 'of an encoder on the Hub: a branch, tag or commit')
-    .option('--epochs <n>', 'at most so many', wholeNumber)
-    .option('--patience <epochs>', 'stop after so many without a better validation accuracy', wholeNumber)
-    .option(
-      '--batch-size <papers>',
-      "papers a step; auto: the recipe's, on a CPU in as many parts as its memory asks for",
-      text => (text === 'auto' ? text : wholeNumber(text)),
-    )
-    .option('--micro-batch <papers>', 'papers at once in a step: fewer take less memory', wholeNumber)
-    .option('--lr <rate>', 'highest learning rate of the encoder', number)
-    .option('--max-title <tokens>', 'longest title', wholeNumber)
-    .option('--max-abstract <tokens>', 'longest abstract', wholeNumber)
-    .option('--max-joined <tokens>', 'longest title and abstract together (heads cls and mean)', wholeNumber)
-    .option('--seed <n>', 'decides splits, initial weights, order and dropout (default: 42)', wholeNumber)
-    .option('--split-seed <n>', 'decides the splits of data that has none (default: as --seed)', wholeNumber)
     .option(
       '--seeds <n>',
       'train so many models, with --seed and those after it: mean and deviation',
       wholeNumber,
-    )
-    .addOption(
-      new Option('--class-weights <how>', 'how much each class counts, whatever the recipe says').choices([
-        'none',
-        'balanced',
-      ]),
-    )
-    .addOption(
-      new Option('--words <how>', 'what stands beside the encoder, whatever the recipe says').choices([
-        'none',
-        'tfidf',
-      ]),
     );
-  placementOptions(command, TRAINING_PRECISIONS)
-    .option(
-      '--no-augment',
-      'make no back-translated copies, as the recipe may ask for, and leave out those that are there',
-    )
-    .option('--deterministic', 'the same weights from the same seed on CUDA too, more slowly')
-    .option('--offline', 'use only what was downloaded before')
-    .option('--save-predictions <file>', "write the test papers' predictions, one JSON line each")
-    .option('--resume', 'go on where the same training was left, or begin')
-    .option(
-      '--checkpoint-every <steps>',
-      'beside one an epoch (default: one every five minutes)',
-      wholeNumber,
-    )
-    .option('--log-every <steps>', 'a line in metrics.jsonl, beside one an epoch (default: 50)', wholeNumber)
-    .option('--force', 'replace the model that stands in the folder, and discard a training that did not end')
-    .option('--json', 'one JSON document on standard output and nothing else there; errors too')
+  trainingOptions(command)
     .addHelpText('after', EXAMPLES)
     .action((flags: TrainFlags) => interruptible(signal => run(flags, signal)));
 }

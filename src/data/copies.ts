@@ -5,6 +5,7 @@ import { ArxivNativeError } from '../errors.js';
 import { throwIfCancelled } from '../util/cancel.js';
 import { fileError, hashFile, writeFileSynced, writeWhole } from '../util/files.js';
 import { readJsonObject } from '../util/json.js';
+import { withLock } from '../util/lock.js';
 import { baseId, type Paper, SPLITS, type Split } from './paper.js';
 import { partLines } from './prepare.js';
 import { readPapers } from './read.js';
@@ -42,6 +43,11 @@ export interface CopiesRecord {
   dropped: Record<string, number>;
 }
 
+/** Whether copies lie beside the splits of `folder`. */
+export function hasCopies(folder: string): boolean {
+  return existsSync(join(folder, COPIES));
+}
+
 interface ReadCopies {
   papers: Paper[];
   fingerprint: string;
@@ -58,8 +64,8 @@ export async function readCopies(
   parts: Record<Split, readonly Paper[]>,
   signal: AbortSignal | undefined,
 ): Promise<ReadCopies | undefined> {
+  if (!hasCopies(folder)) return undefined;
   const file = join(folder, COPIES);
-  if (!existsSync(file)) return undefined;
   const fingerprint = await hashFile(file, signal);
   const record = await readRecord(folder, fingerprint);
   const sides = new Map<string, Split>();
@@ -119,10 +125,13 @@ export async function writeCopies(
   const full: CopiesRecord = { fingerprint, copies: papers.length, ...record };
   const json = JSON.stringify({ format_version: FORMAT_VERSION, ...full }, null, 2);
   try {
-    await writeWhole(file, async part => {
-      await writeFileSynced(part, content);
-      await writeWhole(join(folder, COPIES_RECORD), each => writeFileSynced(each, `${json}\n`));
-    });
+    // Several trainings may make copies in one folder: whose are written last, both files are of one of them.
+    await withLock(file, () =>
+      writeWhole(file, async part => {
+        await writeFileSynced(part, content);
+        await writeWhole(join(folder, COPIES_RECORD), each => writeFileSynced(each, `${json}\n`));
+      }),
+    );
     return full;
   } catch (error) {
     throw fileError(error, `writing ${file}`);

@@ -20,11 +20,20 @@ interface Hooks {
 }
 
 /**
+ * Whether copies that lie beside the splits train too: as the options say, and otherwise if the recipe asks for some.
+ */
+export function wantsCopies({ augment }: Pick<Recipe, 'augment'>, options: TrainOptions): boolean {
+  return options.augment ?? augment !== 'none';
+}
+
+/**
  * The copies that lie beside the splits or, where the recipe asks for some and there are none, new ones, which are put
  * there; those of a bare file are made in memory, each time the same. None where the recipe's class is not in the data,
  * or copies stand among its training papers already.
  *
- * @throws ArxivNativeError as making copies does, with the way to do without as its remedy
+ * @param data read with its copies, if they are wanted
+ * @throws ArxivNativeError as making copies does, with the way to do without as its remedy; BAD_OPTION where copies are
+ *   asked for, and there are none, and the recipe does not say of what to make them
  */
 export async function copiesFor(
   data: Dataset,
@@ -32,13 +41,18 @@ export async function copiesFor(
   options: TrainOptions,
   hooks: Hooks,
 ): Promise<TrainedCopies | undefined> {
-  if (options.augment === false) return undefined;
+  if (!wantsCopies({ augment }, options)) return undefined;
   if (data.copies !== undefined) {
     const { examples, fingerprint, record } = data.copies;
     return { examples, facts: { fingerprint, ...(record && { record: withoutIds(record) }) } };
   }
-  if (augment === 'none' || !data.labels.includes(augment.category)) return undefined;
   if (data.train.some(({ paper }) => paper.parent !== undefined)) return undefined;
+  if (augment === 'none') {
+    throw new ArxivNativeError('BAD_OPTION', `--augment: no copies lie beside ${data.source}`, {
+      remedy: 'Make them first, with `arxiv-native augment`, or choose a recipe that asks for some, as v5.0.',
+    });
+  }
+  if (!data.labels.includes(augment.category)) return undefined;
   const { threads, offline } = options;
   try {
     const { papers, record } = await makeCopies(data, augment, { threads, offline }, hooks);

@@ -1,11 +1,12 @@
 import { createRequire } from 'node:module';
 import { availableParallelism } from 'node:os';
 import { basename } from 'node:path';
+import { hasCopies } from '../data/copies.js';
 import { type Dataset, type Example, loadDataset } from '../data/dataset.js';
 import { resolveDevice } from '../engine.js';
 import { ArxivNativeError } from '../errors.js';
 import type { HeadShape, ModelOptions, NativeAddon } from '../native.js';
-import { copiesFor, countByLabel } from './copies.js';
+import { copiesFor, countByLabel, wantsCopies } from './copies.js';
 import { type Lesson, prepareLesson } from './distill/lesson.js';
 import { fingerprint, type Identity, identify } from './identity.js';
 import {
@@ -61,7 +62,7 @@ export async function prepareRun(
   const { labelColumn } = options;
   const data = await loadDataset(
     options.data,
-    { seed: options.splitSeed ?? seed, labelColumn, copies: options.augment !== false },
+    { seed: options.splitSeed ?? seed, labelColumn, copies: wantsCopies(recipe, options) },
     { signal, onProgress: progress => onProgress?.({ type: 'reading', ...progress }) },
   );
   throwIfAborted({ signal });
@@ -111,6 +112,7 @@ export async function prepareRun(
       leaks: data.leaks,
       splits: { train, validation, test },
       ...(copies && { copies: { papers: copied, ...copies.facts } }),
+      ...(!copies && hasCopies(data.source) && { copiesLeftOut: true }),
     },
     device,
     precision,

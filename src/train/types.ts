@@ -18,7 +18,10 @@ export interface TrainOptions extends Omit<RecipeOverrides, 'batchSize'> {
   out?: string | undefined;
   /** A recipe's name, the path of one, or one as an object; `v5.0` if absent. */
   recipe?: string | RecipeSource | undefined;
-  /** False: make no back-translated copies, whatever the recipe says, and leave out those that are there. */
+  /**
+   * Whether synthetic copies train beside the papers; if absent, where the recipe asks for some. True takes those that
+   * lie beside the splits whatever the recipe says; false makes none, and leaves out those that are there.
+   */
   augment?: boolean | undefined;
   /** Revision of an encoder on the Hub: a branch, tag or commit. */
   revision?: string | undefined;
@@ -115,6 +118,8 @@ export interface TrainPlan {
       /** How they were made, but for which papers; absent where somebody else made them. */
       record?: Omit<CopiesRecord, 'drawn'>;
     };
+    /** Copies lie beside the splits, and neither the recipe nor an option asks for them. */
+    copiesLeftOut?: true;
   };
   device: string;
   precision: Precision;

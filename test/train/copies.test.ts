@@ -89,16 +89,37 @@ describe('training with back-translated copies', () => {
     expect(card).toMatch(/synthetic copies were trained on: 4 of cs\.AI, back-translated through es \(fake/);
   });
 
-  it('takes those that are there, whatever the recipe, and leaves them out when told to', async () => {
+  it('takes those that are there where the recipe or the options ask for copies', async () => {
     await augment({ data, category: 'cs.CL', samples: 2 });
     fake.asked = [];
-    const taken = await run({ recipe: 'demo' });
+    const taken = await run();
     expect(taken.training.data.copies?.papers).toEqual([0, 2]);
-    const { training } = await run({ augment: false, out: join(place, 'without') });
-    expect(training.data.copies).toBeUndefined();
-    expect(training.schedule.steps).toBe(3);
-    expect(training.fingerprint).not.toBe(taken.training.fingerprint);
+    expect(taken.training.data.copiesLeftOut).toBeUndefined();
+    const asked = await run({ recipe: 'demo', augment: true, out: join(place, 'asked') });
+    expect(asked.training.data.copies?.papers).toEqual([0, 2]);
+    for (const [name, without] of Object.entries({ told: { augment: false }, none: { recipe: 'demo' } })) {
+      const { training } = await run({ ...without, out: join(place, name) });
+      expect(training.data.copies).toBeUndefined();
+      expect(training.data.copiesLeftOut).toBe(true);
+      expect(training.schedule.steps).toBe(3);
+      expect(training.fingerprint).not.toBe(taken.training.fingerprint);
+    }
     expect(fake.asked).toEqual([]);
+  });
+
+  it('makes them in one folder for several trainings at once', async () => {
+    const runs = ['one', 'two', 'three'].map(name => run({ out: join(place, name) }));
+    const fingerprints = (await Promise.all(runs)).map(({ training }) => training.data.copies?.fingerprint);
+    expect(new Set(fingerprints).size).toBe(1);
+    expect((await run()).training.data.copies?.fingerprint).toBe(fingerprints[0]);
+  });
+
+  it('refuses to take copies that are not there when the recipe does not say of what', async () => {
+    expect(await failure(run({ recipe: 'demo', augment: true }))).toMatchObject({
+      code: 'BAD_OPTION',
+      message: `--augment: no copies lie beside ${data}`,
+    });
+    expect((await run({ augment: true })).training.data.copies?.papers).toEqual([4, 0]);
   });
 
   it('makes those of a bare file in memory, each time the same', async () => {

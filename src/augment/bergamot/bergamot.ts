@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { ArxivNativeError } from '../../errors.js';
@@ -60,7 +61,9 @@ export const bergamot: TranslatorKind = {
       'quiet-translation': true,
     };
     const setup: BergamotSetup = { files, config };
-    const content = await contentOf(files, hooks.signal);
+    const content = createHash('sha256')
+      .update(JSON.stringify([await contentOf(files, hooks.signal), config]))
+      .digest('hex');
     const processes = await TranslatorProcesses.start('bergamot/process.js', setup, {
       count: processesFor(options.threads, MEMORY),
       signal: hooks.signal,

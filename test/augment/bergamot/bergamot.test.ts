@@ -1,13 +1,13 @@
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { homedir, tmpdir } from 'node:os';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { bergamot } from '../../../src/augment/bergamot/bergamot.js';
 import type { Translation, Translator } from '../../../src/augment/translator.js';
+import { BERGAMOT_MODELS, hasBergamotModels } from '../../support/bergamot-models.js';
 import { compiled } from '../../support/cli.js';
 
-const MODELS = join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'arxiv-native-models/bergamot');
-const options = { threads: 1, offline: true, whole: false, seed: 1, modelDir: MODELS };
+const options = { threads: 1, offline: true, whole: false, seed: 1, modelDir: BERGAMOT_MODELS };
 const scratch = mkdtempSync(join(tmpdir(), 'bergamot-'));
 afterAll(() => rmSync(scratch, { recursive: true }));
 beforeAll(compiled);
@@ -20,35 +20,32 @@ async function translate(translator: Translator, texts: string[]): Promise<Trans
   return results;
 }
 
-describe.skipIf(!existsSync(join(MODELS, 'en-pt')))(
-  'bergamot, on real models (skipped where they are absent)',
-  () => {
-    it('translates each text for itself, whatever stands beside it', async () => {
-      const translator = await bergamot.open({ ...options, from: 'en', to: 'pt' }, {});
-      try {
-        expect(translator.identity).toMatch(/^bergamot \S+, en-pt [0-9a-f]{16}$/);
-        const texts = [
-          'We propose a new method.',
-          'The error is XQ1. It grows.',
-          'We propose a new method and show it. '.repeat(70).trim(),
-        ];
-        const [method, error, long] = await translate(translator, texts);
-        expect(method).toEqual({ text: 'Propomos um novo método.' });
-        expect(error).toMatchObject({ text: expect.stringContaining('XQ1') });
-        expect(long).toEqual({ failure: 'a text of more than 512 tokens' });
-        expect(await translate(translator, [texts[0]!])).toEqual([method]);
-        const signal = AbortSignal.timeout(50);
-        const many = Array.from({ length: 200 }, (_, i) => `${texts[0]} ${i}`);
-        await expect(translator.translate(many, () => {}, signal)).rejects.toMatchObject({
-          code: 'CANCELLED',
-        });
-      } finally {
-        await translator.close();
-      }
-      await expect(translate(translator, ['Too late.'])).rejects.toMatchObject({ code: 'TRANSLATOR' });
-    });
-  },
-);
+describe.skipIf(!hasBergamotModels)('bergamot, on real models (skipped where they are absent)', () => {
+  it('translates each text for itself, whatever stands beside it', async () => {
+    const translator = await bergamot.open({ ...options, from: 'en', to: 'pt' }, {});
+    try {
+      expect(translator.identity).toMatch(/^bergamot \S+, en-pt [0-9a-f]{16}$/);
+      const texts = [
+        'We propose a new method.',
+        'The error is XQ1. It grows.',
+        'We propose a new method and show it. '.repeat(70).trim(),
+      ];
+      const [method, error, long] = await translate(translator, texts);
+      expect(method).toEqual({ text: 'Propomos um novo método.' });
+      expect(error).toMatchObject({ text: expect.stringContaining('XQ1') });
+      expect(long).toEqual({ failure: 'a text of more than 512 tokens' });
+      expect(await translate(translator, [texts[0]!])).toEqual([method]);
+      const signal = AbortSignal.timeout(50);
+      const many = Array.from({ length: 200 }, (_, i) => `${texts[0]} ${i}`);
+      await expect(translator.translate(many, () => {}, signal)).rejects.toMatchObject({
+        code: 'CANCELLED',
+      });
+    } finally {
+      await translator.close();
+    }
+    await expect(translate(translator, ['Too late.'])).rejects.toMatchObject({ code: 'TRANSLATOR' });
+  });
+});
 
 it('ends in a message where the files are no model', async () => {
   const folder = join(scratch, 'en-pt');
