@@ -57,7 +57,10 @@ class Bench {
       },
     };
     // The fastest first, as `--precision auto` chooses.
-    this.precisions = loadEngine().devices()[0].precisions.includes('bf16') ? ['bf16', 'fp32'] : ['fp32'];
+    const { precisions } = loadEngine().devices()[0];
+    this.precisions = ['bf16', 'fp32'].filter(precision => precisions.includes(precision));
+    /** Those that a model can answer in. */
+    this.answering = [...this.precisions, ...precisions.filter(precision => precision === 'int8')];
     this.fits = ({ precision, compile }) =>
       (precision === 'fp32' || this.precisions.includes('bf16')) && !(compile && options['no-compile']);
     this.result = {

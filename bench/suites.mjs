@@ -77,7 +77,7 @@ async function train(bench, work) {
 
 async function predict(bench, work) {
   const [best] = bench.precisions;
-  const each = bench.precisions.flatMap(precision =>
+  const each = bench.answering.flatMap(precision =>
     [1, 12, 64].map(count => ourPrediction(bench, work, { count, precision })),
   );
   await compete(bench, work, each);
@@ -179,7 +179,7 @@ async function peers(bench, work) {
     ourTraining(bench, work, { task: `training step, ${STEP} papers`, precision }),
   );
   const sizes = [1, 12, 64];
-  const answers = bench.precisions.flatMap(precision =>
+  const answers = bench.answering.flatMap(precision =>
     sizes.map(count => ourPrediction(bench, work, { count, precision })),
   );
   if (bench.python) {
