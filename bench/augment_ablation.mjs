@@ -1,13 +1,14 @@
 // v5.0 with and without back-translated copies: for each number of papers a class and each seed two trainings on the
 // same splits, one JSON line each. A run whose line is in the results is not made again, and one that was killed goes
-// on from its checkpoint: the same command finishes what is left. Run `npm run build` first.
+// on from its checkpoint: the same command finishes what is left. Run `npm run build` first. The copies add steps and
+// weight to their class: what is compared is the method as a whole, on one draw of papers and one of copies.
 //
 //   node bench/augment_ablation.mjs --papers PAPERS --encoder ENCODER --model-dir MODELS --work DIR \
 //     --cell 300:5 --cell 3000:3                    300 papers a class with five seeds, 3,000 with three
 //   node bench/augment_ablation.mjs --work DIR --report
 import { spawn } from 'node:child_process';
 import { appendFileSync, existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { seededRandom } from '../dist/util/random.js';
@@ -35,6 +36,8 @@ if (!values.work || (!values.report && !(values.papers && values.encoder))) {
   process.exit(2);
 }
 const CATEGORY = 'cs.AI';
+/** What Student's t with 1 to 9 degrees of freedom exceeds in 2.5 % of the cases. */
+const STUDENT = [12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262];
 const results = join(values.work, 'results.jsonl');
 const launcher = fileURLToPath(new URL('../bin/arxiv-native.js', import.meta.url));
 
@@ -59,14 +62,21 @@ async function runCell(perClass, seeds) {
 }
 
 async function runOnce(data, perClass, seed, augmented) {
+  const settings = settingsOf(data);
   const isThis = line => line.perClass === perClass && line.seed === seed && line.augmented === augmented;
-  if (lines().some(isThis)) return;
+  const found = lines().find(isThis);
+  if (found && JSON.stringify(found.settings) !== JSON.stringify(settings)) {
+    throw new Error(
+      `${results} is of other settings: ${JSON.stringify(found.settings)}. Choose another --work.`,
+    );
+  }
+  if (found) return;
   const name = `${perClass}-${seed}-${augmented ? 'with' : 'without'}`;
   const [out, predictions] = ['', '.jsonl'].map(ending => join(values.work, `${name}${ending}`));
   const options = ['--recipe', values.recipe, '--encoder', values.encoder, '--epochs', values.epochs];
   const place = ['--seed', String(seed), '--precision', values.precision];
   const threads = values.threads ? ['--threads', values.threads] : [];
-  const how = augmented ? [] : ['--no-augment'];
+  const how = [augmented ? '--augment' : '--no-augment'];
   // A run that was complete when its line was not yet written has no test left: it is made again.
   if (existsSync(out)) rmSync(out, { recursive: true });
   const args = ['train', '--data', data, '--out', out, ...options, ...place, ...threads, ...how];
@@ -82,6 +92,7 @@ async function runOnce(data, perClass, seed, augmented) {
     perClass,
     seed,
     augmented,
+    settings,
     copies: facts.copies?.papers.reduce((sum, papers) => sum + papers, 0) ?? 0,
     bestEpoch,
     seconds: Math.round(trainingSeconds),
@@ -98,6 +109,17 @@ async function runOnce(data, perClass, seed, augmented) {
   rmSync(out, { recursive: true });
 }
 
+/** What all lines of one report must have in common, and the papers of one size. */
+function settingsOf(data) {
+  const { recipe, encoder, epochs, precision } = values;
+  const fingerprint = (file, pick) => pick(JSON.parse(readFileSync(join(data, file), 'utf8')));
+  return {
+    ...{ recipe, encoder: basename(resolve(encoder)), epochs: Number(epochs), precision },
+    papers: fingerprint('dataset.json', record => record.fingerprints.all),
+    copies: fingerprint('augmented.json', record => record.fingerprint),
+  };
+}
+
 function lines() {
   if (!existsSync(results)) return [];
   return readFileSync(results, 'utf8')
@@ -106,7 +128,10 @@ function lines() {
     .map(line => JSON.parse(line));
 }
 
-/** Means over seeds, and the difference with a 95 % interval over seeds and test papers, both drawn anew. */
+/**
+ * Means over seeds, and their difference with two 95 % intervals: over seeds (Student's, which covers what another seed
+ * would show) and over test papers (bootstrap of the mean over seeds). The wider one counts.
+ */
 function report() {
   const all = lines();
   for (const perClass of new Set(all.map(line => line.perClass))) {
@@ -116,40 +141,51 @@ function report() {
       return off ? [{ on, off }] : [];
     });
     if (pairs.length === 0) continue;
+    if (side(true).some(({ copies }) => copies === 0))
+      throw new Error(`${perClass} a class: no copies were trained on`);
     const ids = Object.keys(pairs[0].on.right);
     const groups = {
       accuracy: ids,
       [`${CATEGORY} recall`]: ids.filter(id => pairs[0].on.labels[id] === CATEGORY),
     };
     for (const [figure, papers] of Object.entries(groups)) {
-      const [without, with_] = ['off', 'on'].map(which =>
-        mean(pairs.map(pair => mean(papers.map(id => pair[which].right[id])))),
-      );
-      const [low, high] = interval(pairs, papers);
+      const share = ({ right }) => mean(papers.map(id => right[id]));
+      const differences = pairs.map(({ on, off }) => share(on) - share(off));
       const points = value => Number((100 * value).toFixed(2));
       console.log(
         JSON.stringify({
           perClass,
-          seeds: pairs.length,
+          seeds: pairs.map(({ on }) => on.seed),
           figure,
-          without: points(without),
-          with: points(with_),
-          difference: points(with_ - without),
-          interval: [points(low), points(high)],
+          without: points(mean(pairs.map(({ off }) => share(off)))),
+          with: points(mean(pairs.map(({ on }) => share(on)))),
+          difference: points(mean(differences)),
+          bySeed: differences.map(points),
+          overSeeds: studentInterval(differences)?.map(points),
+          overPapers: paperInterval(pairs, papers).map(points),
         }),
       );
     }
   }
 }
 
-function interval(pairs, papers) {
+/** Of the mean; none for one seed alone. */
+function studentInterval(differences) {
+  const count = differences.length;
+  if (count < 2 || count > STUDENT.length + 1) return undefined;
+  const middle = mean(differences);
+  const variance = differences.reduce((sum, value) => sum + (value - middle) ** 2, 0) / (count - 1);
+  const half = STUDENT[count - 2] * Math.sqrt(variance / count);
+  return [middle - half, middle + half];
+}
+
+function paperInterval(pairs, papers) {
   const random = seededRandom('ablation');
-  const draw = list => list.map(() => list[Math.floor(random() * list.length)]);
-  const differences = Array.from({ length: 2000 }, () => {
-    const drawn = draw(papers);
-    return mean(draw(pairs).map(({ on, off }) => mean(drawn.map(id => on.right[id] - off.right[id]))));
-  }).sort((a, b) => a - b);
-  return [differences[50], differences[1949]];
+  const gains = papers.map(id => mean(pairs.map(({ on, off }) => on.right[id] - off.right[id])));
+  const differences = Array.from({ length: 10_000 }, () =>
+    mean(gains.map(() => gains[Math.floor(random() * gains.length)])),
+  ).sort((a, b) => a - b);
+  return [differences[249], differences[9750]];
 }
 
 function mean(numbers) {
