@@ -19,6 +19,7 @@ const { values } = parseArgs({
     'large-encoder': { type: 'string' },
     out: { type: 'string' },
     epochs: { type: 'string', default: '4' },
+    'large-epochs': { type: 'string', default: '2' },
     threads: { type: 'string', default: '1' },
     parallel: { type: 'string', default: '2' },
     only: { type: 'string' },
@@ -27,12 +28,16 @@ const { values } = parseArgs({
 if (!values.papers || !values.encoder || !values.out) {
   console.error(
     'usage: results.mjs --papers FILE --encoder ENCODER --out FOLDER [--large-encoder ENCODER] [--epochs 4]\n' +
-      '       [--threads 1] [--parallel 2: runs at once] [--only v5.0,light]',
+      '       [--large-epochs 2] [--threads 1] [--parallel 2: runs at once] [--only v5.0,light]',
   );
   process.exit(2);
 }
 
 const { out, encoder, epochs } = values;
+const large = values['large-encoder'] && {
+  encoder: values['large-encoder'],
+  epochs: values['large-epochs'],
+};
 const rows = [
   { name: 'light', seeds: [42] },
   { name: 'v2', seeds: [42] },
@@ -41,8 +46,8 @@ const rows = [
   { name: 'v5.1', seeds: [42] },
   { name: 'arxiv', seeds: [42, 43, 44] },
   { name: 'v5.0, labels by query', recipe: 'v5.0', data: 'query', seeds: [42] },
-  ...(values['large-encoder']
-    ? [{ name: 'arxiv, larger encoder', recipe: 'arxiv', encoder: values['large-encoder'], seeds: [42] }]
+  ...(large
+    ? [{ name: `arxiv, larger encoder, ${large.epochs} epochs`, recipe: 'arxiv', ...large, seeds: [42] }]
     : []),
 ].filter(({ name, recipe = name }) => !values.only || values.only.split(',').includes(recipe));
 
@@ -75,7 +80,8 @@ async function work() {
   }
 }
 
-async function measure({ name, recipe = name, data = 'primary', encoder: own = encoder, seed }) {
+async function measure({ name, seed, ...row }) {
+  const { recipe = name, data = 'primary', encoder: own = encoder, epochs: atMost = epochs } = row;
   const figures = figuresFile(name, seed);
   if (existsSync(figures)) return;
   const model = join(out, 'models', keyOf(name, seed));
@@ -83,7 +89,7 @@ async function measure({ name, recipe = name, data = 'primary', encoder: own = e
   console.error(`${name}, seed ${seed}: training`);
   await cli([
     ...['train', '--resume', '--data', join(out, data), '--recipe', recipe, '--encoder', own, '--out', model],
-    ...['--epochs', epochs, '--seed', String(seed), '--threads', threads, '--no-augment'],
+    ...['--epochs', atMost, '--seed', String(seed), '--threads', threads, '--no-augment'],
   ]);
   const evaluation = await cli(['evaluate', model, '--threads', threads, '--json']);
   writeFileSync(`${figures}.part`, evaluation);
