@@ -140,12 +140,12 @@ describe('training with back-translated copies', () => {
     fake.say = () => {
       throw new ArxivNativeError('TRANSLATOR', 'gone');
     };
-    expect(await failure(run({ data: papers, resume: true, force: true, learningRate: 0.002 }))).toMatchObject(
-      {
-        code: 'BAD_OPTION',
-        message: expect.stringContaining('holds another run: '),
-      },
-    );
+    expect(
+      await failure(run({ data: papers, resume: true, force: true, learningRate: 0.002 })),
+    ).toMatchObject({
+      code: 'BAD_OPTION',
+      message: expect.stringContaining('holds another run: '),
+    });
     const { training, unfinished } = await run({ data: papers, resume: true });
     expect(unfinished).toBeUndefined();
     expect(training.data.copies).toEqual(stopped.training.data.copies);
