@@ -150,8 +150,10 @@ async function contentOf(mode: string, signal: AbortSignal | undefined): Promise
     });
   });
   const hash = createHash('sha256').update(pipeline);
-  for (const [, quoted, bare] of pipeline.matchAll(/'(\/[^']+)'|(?<![\w.'-])(\/[^\s'|]+)/g)) {
-    hash.update(await hashFile(quoted ?? bare!, signal));
+  const paths = pipeline.matchAll(/'(?<one>\/[^']+)'|"(?<two>\/[^"]+)"|(?<![\w.'"-])(?<bare>\/[^\s'"|]+)/g);
+  for (const { groups } of paths) {
+    const { one, two, bare } = groups!;
+    hash.update(await hashFile(one ?? two ?? bare!, signal));
   }
   return hash.digest('hex');
 }

@@ -47,9 +47,9 @@ beforeEach(() => {
   mode = join(scratch, 'share/apertium/modes/eng-spa.mode');
   writeFileSync(
     mode,
-    `lt-proc '${join(scratch, 'eng spa.bin')}' | apertium-pretransfer -n ${join(scratch, 'rules')}`,
+    `lt-proc '${join(scratch, 'eng spa.bin')}' | apertium-pretransfer -n ${join(scratch, 'rules')} | lrx-proc "${join(scratch, 'more rules')}"`,
   );
-  for (const name of ['eng spa.bin', 'rules']) writeFileSync(join(scratch, name), name);
+  for (const name of ['eng spa.bin', 'rules', 'more rules']) writeFileSync(join(scratch, name), name);
   vi.stubEnv('PATH', `${join(scratch, 'bin')}${delimiter}${process.env.PATH}`);
   vi.stubEnv('TMPDIR', join(scratch, 'tmp'));
   vi.stubEnv('RUNS', runs);
@@ -121,13 +121,13 @@ it('names itself by its data, as they are installed', async () => {
   expect(first).toMatch(/^apertium 3\.8\.3, eng-spa [0-9a-f]{16}, method \d+$/);
   expect(await identity()).toBe(first);
   const seen = new Set([first]);
-  for (const name of ['eng spa.bin', 'rules']) {
+  for (const name of ['eng spa.bin', 'rules', 'more rules']) {
     writeFileSync(join(scratch, name), 'other');
     seen.add(await identity());
   }
   writeFileSync(mode, `${readFileSync(mode, 'utf8')} | cat`);
   seen.add(await identity());
-  expect(seen.size).toBe(4);
+  expect(seen.size).toBe(5);
   rmSync(mode);
   await expect(identity()).rejects.toMatchObject({
     code: 'TRANSLATOR',
