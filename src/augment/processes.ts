@@ -70,11 +70,15 @@ export class TranslatorProcesses {
     }
   }
 
+  /** Starts those that lack. */
   private async start(count: number, signal: AbortSignal | undefined): Promise<void> {
-    if (this.processes.length > 0) return;
+    if (this.processes.length >= count) return;
     const setup = this.setup(count);
-    for (let i = 0; i < count; i++) this.processes.push(new TranslatorProcess(this.script, this.environment));
-    const started = Promise.all(this.processes.map(each => each.ask({ setup })));
+    const before = this.processes.length;
+    while (this.processes.length < count) {
+      this.processes.push(new TranslatorProcess(this.script, this.environment));
+    }
+    const started = Promise.all(this.processes.slice(before).map(each => each.ask({ setup })));
     await (signal ? orCancelled(started, signal, 'starting the translator') : started);
   }
 

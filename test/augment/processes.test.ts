@@ -16,6 +16,9 @@ it('starts with the first texts, as many processes as there are batches, and say
       message: expect.stringMatching(/ended \(exit code 1\): .*Cannot find module/s),
     });
     expect(counts).toEqual([2]);
+    const more = processes.translate(['a', 'b', 'c'], [[0], [1], [2]], () => {});
+    await expect(more).rejects.toMatchObject({ code: 'TRANSLATOR' });
+    expect(counts).toEqual([2, 3]);
   } finally {
     await processes.close();
   }
