@@ -1,11 +1,14 @@
 import { spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { setMaxListeners } from 'node:events';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { access, constants, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { delimiter, join } from 'node:path';
 import { ArxivNativeError } from '../errors.js';
 import { throwIfCancelled } from '../util/cancel.js';
+import { fileError, hashFile } from '../util/files.js';
 import type {
+  Deliver,
   FetchHooks,
   Survey,
   Translation,
@@ -14,10 +17,16 @@ import type {
   TranslatorOptions,
 } from './translator.js';
 
+/** Raise it with every change that gives other words: what was translated before is then translated again. */
+const METHOD = 1;
+
 /** On one core, program starts included: somewhat less than was measured. */
 const WORDS_PER_SECOND = 2000;
 /** Texts that one run of the program gets: it takes longer to start than to translate one. */
 const BATCH = 64;
+
+/** Begins the name of a folder for the program's input; the number of the process that made it follows. */
+const FOLDER = 'arxiv-native-apertium-';
 
 /** Apertium calls languages by three letters. */
 const CODES: Record<string, string> = {
@@ -40,35 +49,67 @@ export const apertium: TranslatorKind = {
 
   async open(options: TranslatorOptions, { signal }: FetchHooks): Promise<Translator> {
     const { mode, version } = await findMode(options, signal);
+    const content = await contentOf(mode, signal);
+    await removeAbandoned();
     return {
-      identity: `apertium ${version}, ${mode}`,
-      async translate(texts, deliver, signal) {
-        // Each running program listens, and Node would warn of more than ten.
-        if (signal) setMaxListeners(0, signal);
-        let next = 0;
-        const serve = async (file: string) => {
-          while (next < texts.length) {
-            const first = next;
-            next += BATCH;
-            const batch = texts.slice(first, first + BATCH);
-            const translations = await translateTexts(mode, batch, file, signal);
-            for (const [i, translation] of translations.entries()) deliver(first + i, translation);
-          }
-        };
-        // The program opens its input by name, which fails for the pipes that Node makes.
-        const folder = await mkdtemp(join(tmpdir(), 'arxiv-native-apertium-'));
-        try {
-          await Promise.all(
-            Array.from({ length: options.threads }, (_, i) => serve(join(folder, String(i)))),
-          );
-        } finally {
-          await rm(folder, { recursive: true, force: true });
-        }
-      },
+      identity: `apertium ${version}, ${mode} ${content.slice(0, 16)}, method ${METHOD}`,
+      translate: (texts, deliver, signal) => translate(mode, texts, options.threads, deliver, signal),
       async close() {},
     };
   },
 };
+
+/** So many runs at a time. The first failure ends all of them, and nothing is delivered any more once this settles. */
+async function translate(
+  mode: string,
+  texts: readonly string[],
+  threads: number,
+  deliver: Deliver,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const failure = new AbortController();
+  const ending = signal ? AbortSignal.any([signal, failure.signal]) : failure.signal;
+  // Each running program listens, and Node would warn of more than ten.
+  setMaxListeners(0, ending);
+  let next = 0;
+  const serve = async (file: string) => {
+    while (next < texts.length && !ending.aborted) {
+      const first = next;
+      next += BATCH;
+      const batch = texts.slice(first, first + BATCH);
+      const translations = await translateTexts(mode, batch, file, ending);
+      for (const [i, translation] of translations.entries()) deliver(first + i, translation);
+    }
+  };
+  // The program opens its input by name, which fails for the pipes that Node makes.
+  const folder = await mkdtemp(join(tmpdir(), `${FOLDER}${process.pid}-`)).catch(error => {
+    throw fileError(error, `making a folder in ${tmpdir()}`);
+  });
+  try {
+    const files = Array.from({ length: threads }, (_, i) => join(folder, String(i)));
+    await Promise.all(files.map(file => serve(file).catch(error => failure.abort(error))));
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+  throwIfCancelled(signal, 'translating');
+  if (failure.signal.aborted) throw failure.signal.reason;
+}
+
+/** Removes the folders of processes that were killed. */
+async function removeAbandoned(): Promise<void> {
+  for (const name of await readdir(tmpdir()).catch(() => [])) {
+    const pid = name.startsWith(FOLDER) ? Number.parseInt(name.slice(FOLDER.length), 10) : 0;
+    if (pid > 0 && !isRunning(pid)) await rm(join(tmpdir(), name), { recursive: true }).catch(() => {});
+  }
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code !== 'ESRCH';
+  }
+}
 
 /** @throws BAD_OPTION for a direction or a setting that it does not have, TRANSLATOR if it is not installed */
 async function findMode(
@@ -85,11 +126,48 @@ async function findMode(
   const mode = names.find(name => modes.includes(name));
   if (mode === undefined) {
     throw new ArxivNativeError('BAD_OPTION', `apertium has no data for the direction ${names[0]}`, {
-      remedy: `Install it: apt-get install apertium-${[names[0]!.split('-')].flat().sort().join('-')}; or choose another language with --pivot.`,
+      remedy: `Install it: apt-get install apertium-${names[0]!.split('-').sort().join('-')}; or choose another language with --pivot.`,
     });
   }
   const version = /\d+(\.\d+)+/.exec(await run(['-V'], signal))?.[0] ?? 'of unknown version';
   return { mode, version };
+}
+
+/**
+ * SHA-256 of the mode's pipeline and of the data that it names, as they are installed: packages of them are renewed
+ * without the program's version.
+ *
+ * @throws TRANSLATOR where they are not found
+ */
+async function contentOf(mode: string, signal: AbortSignal | undefined): Promise<string> {
+  const data = process.env.APERTIUM_DATADIR || (await installedData());
+  const file = join(data, 'modes', `${mode}.mode`);
+  const pipeline = await readFile(file, 'utf8').catch(cause => {
+    throw new ArxivNativeError('TRANSLATOR', `${file} is not there: apertium has its data elsewhere`, {
+      remedy:
+        'Name the folder that holds its modes by the variable APERTIUM_DATADIR, which apertium reads too.',
+      cause,
+    });
+  });
+  const hash = createHash('sha256').update(pipeline);
+  const paths = pipeline.matchAll(/'(?<one>\/[^']+)'|"(?<two>\/[^"]+)"|(?<![\w.'"-])(?<bare>\/[^\s'"|]+)/g);
+  for (const { groups } of paths) {
+    const { one, two, bare } = groups!;
+    hash.update(await hashFile(one ?? two ?? bare!, signal));
+  }
+  return hash.digest('hex');
+}
+
+/** Beside the folder of the program. */
+async function installedData(): Promise<string> {
+  for (const folder of (process.env.PATH ?? '').split(delimiter)) {
+    const isThere = await access(join(folder, 'apertium'), constants.X_OK).then(
+      () => true,
+      () => false,
+    );
+    if (isThere) return join(folder, '../share/apertium');
+  }
+  return '/usr/share/apertium';
 }
 
 /** With blank lines between them. Where the program gives back another number, each text has a run of its own. */
@@ -99,7 +177,9 @@ async function translateTexts(
   file: string,
   signal: AbortSignal | undefined,
 ): Promise<Translation[]> {
-  await writeFile(file, texts.map(text => `${text}\n\n`).join(''));
+  await writeFile(file, texts.map(text => `${text}\n\n`).join('')).catch(error => {
+    throw fileError(error, `writing ${file}`);
+  });
   const found = (await run(['-u', mode, file], signal)).trimEnd().split('\n\n');
   if (found.length === texts.length) return found.map(text => ({ text: text.trim() }));
   if (texts.length === 1) return [{ failure: 'a text that came back in several parts' }];

@@ -1,19 +1,24 @@
 import { existsSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { COPIES, type CopiesRecord, writeCopies } from '../data/copies.js';
+import { COPIES, type CopiesRecord } from '../data/copies.js';
 import { type Dataset, loadDataset } from '../data/dataset.js';
 import { baseId, type Paper } from '../data/paper.js';
 import type { ReadProgress } from '../data/rows.js';
 import { ArxivNativeError } from '../errors.js';
 import { didYouMean } from '../util/options.js';
 import { seededOrder } from '../util/random.js';
-import { backTranslate, type AugmentEvent as Event, type AugmentHooks as Hooks } from './back-translate.js';
+import { backTranslate, type TranslationEvent, type TranslationHooks } from './back-translate.js';
+import { keepCopies, requirePlace } from './keep-copies.js';
 import { type AugmentOptions, checkAugmentOptions, settingsOf, type TranslationOptions } from './options.js';
 
 export type { AugmentPlan } from './back-translate.js';
 export type { AugmentOptions } from './options.js';
 
-export type AugmentEvent = Event | ({ type: 'reading' } & ReadProgress);
+export type AugmentEvent =
+  | TranslationEvent
+  | ({ type: 'reading' } & ReadProgress)
+  /** Another process is putting copies into the same folder. */
+  | { type: 'waiting'; folder: string };
 
 export interface AugmentHooks {
   onProgress?: ((event: AugmentEvent) => void) | undefined;
@@ -37,13 +42,13 @@ export interface MadeCopies {
  * beside the splits, which stay as they are, as augmented.jsonl (and augmented.json, which says how). What was
  * translated before is in the cache: after a kill the same call goes on.
  *
- * @throws ArxivNativeError BAD_OPTION, also where copies are there already; BAD_INPUT for data without splits, and as
- * loading throws it; TRANSLATOR for one that is not installed or broke down, and where no copy was worth keeping;
+ * @throws ArxivNativeError BAD_OPTION, also where copies are there already; BAD_INPUT for data without splits or that
+ * changed meanwhile, and as loading throws it; TRANSLATOR for one that is not installed or broke down, and where no copy was worth keeping;
  * BAD_MODEL, NETWORK, IO, CANCELLED
  */
 export async function augment(options: AugmentOptions, hooks: AugmentHooks = {}): Promise<AugmentResult> {
   checkAugmentOptions(options);
-  const { data, category, samples, force = false } = options;
+  const { data, category, samples, labelColumn, force = false } = options;
   if (!existsSync(data) || !statSync(data).isDirectory()) {
     throw new ArxivNativeError(
       'BAD_INPUT',
@@ -54,18 +59,21 @@ export async function augment(options: AugmentOptions, hooks: AugmentHooks = {})
     );
   }
   const file = resolve(join(data, COPIES));
-  if (existsSync(file) && !force) {
-    throw new ArxivNativeError('BAD_OPTION', `${file} exists already`, {
+  const existsAlready = () =>
+    new ArxivNativeError('BAD_OPTION', `${file} exists already`, {
       remedy: 'Replace these copies with --force.',
     });
-  }
+  if (existsSync(file) && !force) throw existsAlready();
+  await requirePlace(data);
   const dataset = await loadDataset(
     data,
-    { seed: 0 },
+    { seed: 0, labelColumn },
     { signal: hooks.signal, onProgress: progress => hooks.onProgress?.({ type: 'reading', ...progress }) },
   );
-  const { papers, record } = await makeCopies(dataset, { category, samples }, options, hooks);
-  return { file, ...(await writeCopies(data, papers, record)) };
+  const made = await makeCopies(dataset, { category, samples }, options, hooks);
+  const { copies, isNew } = await keepCopies(dataset, made, { labelColumn, replace: force }, hooks);
+  if (!isNew) throw existsAlready();
+  return { file, ...copies.record! };
 }
 
 /**
@@ -77,7 +85,7 @@ export async function makeCopies(
   dataset: Dataset,
   { category, samples }: { category: string; samples: number },
   options: TranslationOptions,
-  hooks: Hooks,
+  hooks: TranslationHooks,
 ): Promise<MadeCopies> {
   const settings = settingsOf(options);
   const drawn = draw(dataset, category, samples, settings.seed);

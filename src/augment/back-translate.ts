@@ -25,13 +25,13 @@ export interface AugmentPlan {
   seconds: number;
 }
 
-export type AugmentEvent =
+export type TranslationEvent =
   | { type: 'download'; file: string; received: number; total: number }
   | { type: 'augment'; plan: AugmentPlan }
   | ({ type: 'translating'; from: string; to: string } & DirectionProgress);
 
-export interface AugmentHooks {
-  onProgress?: ((event: AugmentEvent) => void) | undefined;
+export interface TranslationHooks {
+  onProgress?: ((event: TranslationEvent) => void) | undefined;
   signal?: AbortSignal | undefined;
 }
 
@@ -57,7 +57,7 @@ export async function backTranslate(
   abstracts: readonly string[],
   category: string,
   settings: TranslationSettings,
-  hooks: AugmentHooks,
+  hooks: TranslationHooks,
 ): Promise<BackTranslation[]> {
   const kind = await TRANSLATORS[settings.translator]();
   const fetching: FetchHooks = {

@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto';
-import { type FileHandle, mkdir, open, readFile } from 'node:fs/promises';
+import { createReadStream } from 'node:fs';
+import { type FileHandle, mkdir, open } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { fileError } from '../util/files.js';
 
 /**
@@ -27,15 +29,19 @@ export class TranslationCache {
     const path = join(folder, `${digest(identity)}.jsonl`);
     try {
       await mkdir(dirname(path), { recursive: true });
-      const content = await readFile(path, 'utf8').catch(error => {
-        if (error.code === 'ENOENT') return '';
+      const file = await open(path, 'a+');
+      try {
+        const { size } = await file.stat();
+        const known = await readLines(path);
+        const { buffer } = await file.read(Buffer.alloc(1), 0, 1, Math.max(0, size - 1));
+        // A line that was cut must not swallow the next one.
+        if (size === 0) await file.write(`${JSON.stringify({ identity })}\n`);
+        else if (buffer.toString() !== '\n') await file.write('\n');
+        return new TranslationCache(path, file, known);
+      } catch (error) {
+        await file.close();
         throw error;
-      });
-      const file = await open(path, 'a');
-      // A line that was cut must not swallow the next one.
-      if (content === '') await file.write(`${JSON.stringify({ identity })}\n`);
-      else if (!content.endsWith('\n')) await file.write('\n');
-      return new TranslationCache(path, file, readLines(content));
+      }
     } catch (error) {
       throw fileError(error, `opening ${path}`);
     }
@@ -67,9 +73,9 @@ export class TranslationCache {
   }
 }
 
-function readLines(content: string): Map<string, string> {
+async function readLines(path: string): Promise<Map<string, string>> {
   const known = new Map<string, string>();
-  for (const line of content.split('\n')) {
+  for await (const line of createInterface({ input: createReadStream(path) })) {
     if (!line.startsWith('[')) continue;
     try {
       const [key, translation, sum] = JSON.parse(line) as [string, string, string];

@@ -1,7 +1,14 @@
-/** Formulas, commands with their arguments, addresses; with the letters, digits and signs that touch them. */
-const FORMULA = String.raw`\$\$[^$]+\$\$|\$[^$]+\$|\\\(.*?\\\)|\\\[.*?\\\]`;
-const COMMAND = String.raw`\\[a-zA-Z]+\*?(?:\[[^\]]*\])*(?:\{(?:[^{}]|\{(?:[^{}]|\{[^{}]*\})*\})*\})*|\\[^a-zA-Z\s]`;
-const ADDRESS = String.raw`(?:https?|ftp):\/\/[^\s<>"]*[^\s<>"'.,;:!?)\]}]|www\.[^\s<>"]*[^\s<>"'.,;:!?)\]}]|[\w.+-]+@[\w-]+(?:\.[\w-]+)+`;
+/**
+ * Formulas, commands with their arguments, addresses; with the letters, digits and signs that touch them. What looks for
+ * its end looks so far and no further: from each of thousands of beginnings it would take minutes.
+ */
+const ENVIRONMENT = String.raw`(?:equation|align|alignat|flalign|gather|multline|eqnarray|displaymath|math|array|cases|[pbvBV]?matrix)\*?`;
+const FORMULA = String.raw`\\begin\{(?<environment>${ENVIRONMENT})\}.{0,2000}?\\end\{\k<environment>\}|\$\$[^$]+\$\$|\$[^$]+\$|\\\(.{0,1000}?\\\)|\\\[.{0,1000}?\\\]`;
+const COMMAND = String.raw`\\[a-zA-Z]+\*?(?:\[[^\]]{0,200}\])*(?:\{(?:[^{}]|\{(?:[^{}]|\{[^{}]*\})*\})*\})*|\\[^a-zA-Z\s]`;
+const PATH = String.raw`[^\s<>"]*[^\s<>"'.,;:!?)\]}]`;
+/** Without a scheme the slash after the host tells an address, as in arxiv.org/abs/2506.00019. */
+const HOST = String.raw`(?:[a-zA-Z0-9-]{1,63}\.){1,4}[a-z]{2,24}\/`;
+const ADDRESS = String.raw`(?:https?|ftp):\/\/${PATH}|www\.${PATH}|[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63})+|${HOST}${PATH}`;
 const TOUCHING = String.raw`[\p{L}\p{N}_^%~]*`;
 /** From where it begins: tried from each of its letters, a word of thousands would take minutes. */
 const BEGINNING = String.raw`(?<![\p{L}\p{N}_^%~])`;
@@ -14,7 +21,7 @@ const MARKUP = new RegExp(
  * What stands for a piece of markup. Of a dozen forms this one came through both directions of a neural translator most
  * often; letters alone are translated, digits and signs are dropped.
  */
-const PLACEHOLDER = /XQ(\d+)(?!\d)/g;
+const PLACEHOLDER = /XQ(\d+)/g;
 
 /** A text in which placeholders stand for what no translator may touch. */
 export interface Protected {

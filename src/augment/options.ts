@@ -28,6 +28,8 @@ export interface TranslationOptions {
 export interface AugmentOptions extends TranslationOptions {
   /** A folder of splits: one that `prepare` wrote, or of train.jsonl, validation.jsonl and test.jsonl. */
   data: string;
+  /** The field that holds the label, where `data` was not prepared before; the first category if absent. */
+  labelColumn?: string | undefined;
   /** The class whose training papers are copied. */
   category: string;
   /** How many of them, drawn by the seed; all where there are fewer. */
@@ -53,6 +55,7 @@ const DEFAULT_SEED = 42;
 
 const TYPES: OptionTypes<AugmentOptions> = {
   data: 'string',
+  labelColumn: 'string',
   category: 'string',
   samples: 'number',
   translator: 'string',

@@ -1,5 +1,4 @@
 import { type ChildProcess, fork } from 'node:child_process';
-import { totalmem } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { ArxivNativeError, asArxivNativeError, type ErrorCode } from '../errors.js';
 import { orCancelled } from '../util/cancel.js';
@@ -16,48 +15,34 @@ type Answer =
 /** Of what a process wrote to standard error, so much is quoted when it breaks down. */
 const LAST_WORDS = 2000;
 
-/** One a thread, fewer where half of the memory would not hold so many of these bytes; at least one. */
+/** One a thread, fewer where half of the memory that is free would not hold so many of these bytes; at least one. */
 export function processesFor(threads: number, bytes: number): number {
-  return Math.max(1, Math.min(threads, Math.floor(totalmem() / 2 / bytes)));
+  return Math.max(1, Math.min(threads, Math.floor(process.availableMemory() / 2 / bytes)));
 }
 
 /**
- * Translates batches in processes of their own, one batch each at a time. They end with the process that started them,
- * however that ends.
+ * Translates batches in processes of their own, one batch each at a time. They are started by the first texts, as many
+ * as there is work for, and end with the process that started them, however that ends.
  */
 export class TranslatorProcesses {
-  private constructor(private readonly processes: readonly TranslatorProcess[]) {}
+  private readonly processes: TranslatorProcess[] = [];
 
   /**
    * @param script below src/augment, as in `bergamot/process.js`; it calls {@link serveTranslations}
-   * @param setup what it is started with, as JSON can carry it
+   * @param setup what each of so many processes is started with, as JSON can carry it
+   * @param most how many there may be
    * @param environment beside this process's own
-   * @throws what the script's start throws; TRANSLATOR if it dies; CANCELLED
    */
-  static async start(
-    script: string,
-    setup: unknown,
-    {
-      count,
-      environment = {},
-      signal,
-    }: { count: number; environment?: Record<string, string>; signal?: AbortSignal | undefined },
-  ): Promise<TranslatorProcesses> {
-    const processes = Array.from({ length: count }, () => new TranslatorProcess(script, environment));
-    const pool = new TranslatorProcesses(processes);
-    try {
-      const started = Promise.all(processes.map(each => each.ask({ setup })));
-      await (signal ? orCancelled(started, signal, 'starting the translator') : started);
-      return pool;
-    } catch (error) {
-      await pool.close();
-      throw error;
-    }
-  }
+  constructor(
+    private readonly script: string,
+    private readonly setup: (count: number) => unknown,
+    private readonly most: number,
+    private readonly environment: Record<string, string> = {},
+  ) {}
 
   /**
    * @param batches indices into `texts`, taken up in this order
-   * @throws TRANSLATOR, CANCELLED; what was delivered by then stands
+   * @throws what the script's start throws; TRANSLATOR, CANCELLED; what was delivered by then stands
    */
   async translate(
     texts: readonly string[],
@@ -65,7 +50,9 @@ export class TranslatorProcesses {
     deliver: Deliver,
     signal?: AbortSignal,
   ): Promise<void> {
-    const queue = batches[Symbol.iterator]();
+    const work = [...batches];
+    await this.start(Math.min(this.most, work.length), signal);
+    const queue = work.values();
     let ended = false;
     const serve = async (each: TranslatorProcess) => {
       for (let next = queue.next(); !next.done && !ended && !signal?.aborted; next = queue.next()) {
@@ -83,6 +70,19 @@ export class TranslatorProcesses {
     }
   }
 
+  /** Starts those that lack. */
+  private async start(count: number, signal: AbortSignal | undefined): Promise<void> {
+    if (this.processes.length >= count) return;
+    const setup = this.setup(count);
+    const before = this.processes.length;
+    while (this.processes.length < count) {
+      this.processes.push(new TranslatorProcess(this.script, this.environment));
+    }
+    const started = Promise.all(this.processes.slice(before).map(each => each.ask({ setup })));
+    await (signal ? orCancelled(started, signal, 'starting the translator') : started);
+  }
+
+  /** Ends those that were started, also where one did not start. */
   async close(): Promise<void> {
     await Promise.all(this.processes.map(each => each.end()));
   }

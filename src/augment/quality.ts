@@ -4,7 +4,7 @@ import { titleKey } from '../data/paper.js';
  * How long a copy may be beside its original, in characters. Of a hundred abstracts that went through Portuguese all lay
  * between 0.82 and 1.08; outside of these bounds something was left out, or repeated without end.
  */
-export const LENGTH_RATIO = { least: 0.7, most: 1.4 } as const;
+const LENGTH_RATIO = { least: 0.7, most: 1.4 } as const;
 
 /** Why a copy is worth nothing to a classifier, as a person reads it; undefined for a good one. */
 export function defectOf(original: string, copy: string): string | undefined {

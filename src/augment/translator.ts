@@ -15,7 +15,8 @@ export interface Translator {
    * it. Texts are one sentence each, or whole abstracts where {@link TranslatorOptions.whole} says so; batches of texts
    * of like length are the translator's business.
    *
-   * @throws ArxivNativeError CANCELLED soon after the signal; TRANSLATOR where its process broke down
+   * @throws ArxivNativeError CANCELLED soon after the signal; TRANSLATOR where its process broke down; BAD_MODEL where
+   * it finds only now that the model does not load
    */
   translate(texts: readonly string[], deliver: Deliver, signal?: AbortSignal): Promise<void>;
 
@@ -71,6 +72,9 @@ export interface TranslatorKind {
    */
   survey(options: TranslatorOptions, hooks: FetchHooks): Promise<Survey>;
 
-  /** Fetches what is missing, checks it, and starts. Throws as `survey` does, and BAD_MODEL, IO, CANCELLED. */
+  /**
+   * Fetches what is missing and checks it; no process runs before the first texts come. Throws as `survey` does, and
+   * BAD_MODEL, IO, CANCELLED.
+   */
   open(options: TranslatorOptions, hooks: FetchHooks): Promise<Translator>;
 }

@@ -11,3 +11,8 @@ export function augmentPlanText(plan: AugmentPlan): string {
     `${download === 0 ? 'nothing to download' : `${megabytes(download)} to download`}, then about ${formatDuration(seconds)} of translating`,
   ].join('\n');
 }
+
+/** What a person is told while another process puts copies there. */
+export function waitingText(folder: string): string {
+  return `waiting for another process that puts copies into ${folder}`;
+}

@@ -3,7 +3,7 @@ import type { AugmentEvent, AugmentOptions, AugmentResult } from '../augment/aug
 import { TRANSLATOR_NAMES } from '../augment/options.js';
 import { counted, grouped } from '../util/format.js';
 import { list, number, positiveInteger, wholeNumber } from './arguments.js';
-import { augmentPlanText } from './augment-text.js';
+import { augmentPlanText, waitingText } from './augment-text.js';
 import { interruptible } from './interrupt.js';
 
 type AugmentFlags = Omit<AugmentOptions, 'data'> & { json?: boolean };
@@ -33,6 +33,7 @@ export function register(program: Command): void {
     .addOption(
       new Option('--translator <name>', 'what translates').choices(TRANSLATOR_NAMES).default('bergamot'),
     )
+    .option('--label-column <name>', 'the field that holds the label, of splits that were not prepared')
     .option('--pivot <languages>', 'to go through, with commas between: a copy each (default: es)', list)
     .option(
       '--model-dir <folder>',
@@ -62,6 +63,7 @@ async function run(
     if (event.type === 'augment') stages.note(augmentPlanText(event.plan));
     else if (event.type === 'reading')
       stages.show(`reading ${event.source}`, 'bytes', event.received, event.total);
+    else if (event.type === 'waiting') stages.note(waitingText(event.folder));
     else if (event.type === 'download') stages.show(event.file, 'bytes', event.received, event.total);
     else {
       const { from, to, words, ofWords, papers, ofPapers } = event;
@@ -74,7 +76,7 @@ async function run(
 
 function summary({ drawn, samples, category, copies, pivots, dropped, file }: AugmentResult): string {
   return [
-    `${counted(drawn.length, 'paper')} of ${category} drawn${drawn.length < samples ? ', all there are' : ''}: ${counted(copies, 'copy').replace(/copys$/, 'copies')} through ${pivots.join(', ')}`,
+    `${counted(drawn.length, 'paper')} of ${category} drawn${drawn.length < samples ? ', all there are' : ''}: ${counted(copies, 'copy', 'copies')} through ${pivots.join(', ')}`,
     ...Object.entries(dropped).map(([defect, count]) => `${grouped(count)} dropped: ${defect}`),
     `Saved: ${file}`,
   ].join('\n');

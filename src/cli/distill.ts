@@ -6,7 +6,8 @@ import { interruptible } from './interrupt.js';
 import { summary, TrainDisplay } from './train-display.js';
 import { type TrainingFlags, trainingOptions } from './training-options.js';
 
-type DistillFlags = TrainingFlags & Pick<DistillOptions, 'teacher' | 'student' | 'unlabelled' | 'vocabSize'>;
+type DistillFlags = TrainingFlags &
+  Pick<DistillOptions, 'teacher' | 'student' | 'unlabelled' | 'vocabSize' | 'temperature' | 'teacherWeight'>;
 
 const EXAMPLES = `
 Examples:
@@ -17,7 +18,9 @@ Examples:
 
 The data should be what the teacher was trained from: then the test papers are new to both. Unlabelled papers that the
 data has too are left out. The teacher is asked once, and what it says is kept in OUT.training until the student is
-complete; after a crash, a kill or Ctrl-C the same command with --resume goes on, as in train.`;
+complete; after a crash, a kill or Ctrl-C the same command with --resume goes on, as in train.
+The default recipe, v5.0, trains on back-translated copies of cs.AI papers too: those that lie beside the splits, or else
+450 that are made first, by the translator and the download that it names; --no-augment does without.`;
 
 export function register(program: Command): void {
   const command = program
@@ -43,7 +46,7 @@ export function register(program: Command): void {
 async function run({ lr, json = false, ...flags }: DistillFlags, signal: AbortSignal): Promise<void> {
   const { distill } = await import('../train/distill/distill.js');
   const display = new TrainDisplay();
-  signal.addEventListener('abort', () => display.note('stopping after this step; once more ends at once'));
+  signal.addEventListener('abort', () => display.noteInterrupt());
   const hooks = { signal, onProgress: (event: TrainEvent) => display.show(event) };
   const result = await distill({ ...flags, learningRate: lr }, hooks).finally(() => display.stop());
   process.stdout.write(json ? `${JSON.stringify(result)}\n` : summary(result));

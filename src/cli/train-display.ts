@@ -5,7 +5,7 @@ import type { SeedsResult, Spread } from '../train/seeds.js';
 import type { TrainEvent, TrainingRecord, TrainPlan, TrainResult } from '../train/types.js';
 import { counted, percent } from '../util/format.js';
 import { formatDuration, Progress } from '../util/progress.js';
-import { augmentPlanText } from './augment-text.js';
+import { augmentPlanText, waitingText } from './augment-text.js';
 import { table } from './table.js';
 
 /** Shows a training on standard error as it goes. */
@@ -34,6 +34,9 @@ export class TrainDisplay {
       case 'translating':
         this.showTranslation(event);
         break;
+      case 'waiting':
+        this.note(waitingText(event.folder));
+        break;
       case 'plan':
         this.stop();
         this.note(describePlan(event.plan));
@@ -49,6 +52,7 @@ export class TrainDisplay {
         break;
       case 'seed':
         this.stop();
+        this.plan = undefined;
         this.note(`${event.number > 1 ? '\n' : ''}seed ${event.seed}, ${event.number} of ${event.count}`);
         break;
       case 'memory':
@@ -75,6 +79,11 @@ export class TrainDisplay {
     this.progress?.stop();
     this.step = done;
     this.progress = new Progress('training', { unit: 'steps', total: this.plan!.schedule.steps, done });
+  }
+
+  /** Says what Ctrl-C does: no step is waited for before there are any. */
+  noteInterrupt(): void {
+    this.note(`stopping${this.plan === undefined ? '' : ' after this step'}; once more ends at once`);
   }
 
   /** A line of its own. */

@@ -52,7 +52,7 @@ export function register(program: Command): void {
 
 async function run({ lr, seeds, json = false, ...flags }: TrainFlags, signal: AbortSignal): Promise<void> {
   const display = new TrainDisplay();
-  signal.addEventListener('abort', () => display.note('stopping after this step; once more ends at once'));
+  signal.addEventListener('abort', () => display.noteInterrupt());
   const options = { ...flags, learningRate: lr };
   const hooks = { signal, onProgress: (event: TrainEvent) => display.show(event) };
   const print = <T>(result: T, text: (result: T) => string) => {

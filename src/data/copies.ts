@@ -5,8 +5,8 @@ import { ArxivNativeError } from '../errors.js';
 import { throwIfCancelled } from '../util/cancel.js';
 import { fileError, hashFile, writeFileSynced, writeWhole } from '../util/files.js';
 import { readJsonObject } from '../util/json.js';
-import { withLock } from '../util/lock.js';
-import { baseId, type Paper, SPLITS, type Split } from './paper.js';
+import { lockFiles, withLock } from '../util/lock.js';
+import { baseId, isNumbered, type Paper, SPLITS, type Split } from './paper.js';
 import { partLines } from './prepare.js';
 import { readPapers } from './read.js';
 
@@ -14,10 +14,15 @@ import { readPapers } from './read.js';
 export const COPIES = 'augmented.jsonl';
 /** How they were made. */
 const COPIES_RECORD = 'augmented.json';
-/** All that making copies may leave in a folder; the parts, where it was killed. */
-export const COPIES_FILES = [COPIES, COPIES_RECORD].flatMap(name => [name, `${name}.part`]);
+/** All that making copies may leave in a folder: the parts and the lock (a folder) where it was killed. */
+export const COPIES_FILES = [
+  ...[COPIES, COPIES_RECORD].flatMap(name => [name, `${name}.part`]),
+  ...lockFiles(COPIES),
+];
 
 const FORMAT_VERSION = 1;
+
+const AGAIN = 'Make the copies again: `arxiv-native augment` with --force; or remove the file.';
 
 /** What augmented.json holds. */
 export interface CopiesRecord {
@@ -54,21 +59,32 @@ interface ReadCopies {
   record?: CopiesRecord | undefined;
 }
 
+/** The data set that copies must be of. */
+interface Original {
+  parts: Record<Split, readonly Paper[]>;
+  fingerprint: string;
+}
+
 /**
- * The copies that lie beside the splits of `folder`; undefined if there are none.
- * @throws BAD_INPUT for a copy whose parent does not train, or stands in validation or test; for one without a parent
- *   or of another class than its parent's; for a file that was changed since it was written; IO; CANCELLED
+ * The copies that lie in `folder`; undefined if there are none.
+ * @throws BAD_INPUT for copies whose record tells of other data; for a copy whose parent does not train, or stands in
+ *   validation or test, or (without a record) is named by its line, where another may stand by now; for one without a
+ *   parent or of another class than its parent's; for a file that was changed since it was written; IO; CANCELLED
  */
 export async function readCopies(
   folder: string,
-  parts: Record<Split, readonly Paper[]>,
+  { parts, fingerprint: dataset }: Original,
   signal: AbortSignal | undefined,
 ): Promise<ReadCopies | undefined> {
   if (!hasCopies(folder)) return undefined;
   const file = join(folder, COPIES);
   const fingerprint = await hashFile(file, signal);
   const record = await readRecord(folder, fingerprint);
+  if (record !== undefined && record.dataset !== dataset) {
+    throw new ArxivNativeError('BAD_INPUT', `${file}: the copies are of other data`, { remedy: AGAIN });
+  }
   const sides = new Map<string, Split>();
+  const numbered = new Set(parts.train.filter(isNumbered).map(({ id }) => id));
   // Of a paper that stands on several sides the last one counts: it must not be trained on twice.
   for (const part of SPLITS) for (const { id } of parts[part]) sides.set(baseId(id), part);
   const rowKey = (id: string, label: string) => JSON.stringify([baseId(id), label]);
@@ -77,9 +93,7 @@ export async function readCopies(
   for await (const paper of readPapers(file, { labelled: true })) {
     throwIfCancelled(signal, `reading ${file}`);
     const bad = (what: string) =>
-      new ArxivNativeError('BAD_INPUT', `${file}:${paper.line}: ${what}`, {
-        remedy: 'Make the copies again: `arxiv-native augment` with --force; or remove the file.',
-      });
+      new ArxivNativeError('BAD_INPUT', `${file}:${paper.line}: ${what}`, { remedy: AGAIN });
     if (paper.parent === undefined) throw bad('no "parent": of which paper is it a copy?');
     const side = sides.get(baseId(paper.parent));
     if (side === undefined) throw bad(`its parent ${paper.parent} is not among the papers`);
@@ -87,6 +101,10 @@ export async function readCopies(
       throw bad(`its parent ${paper.parent} stands in ${side}.jsonl: a copy may only train`);
     if (!rows.has(rowKey(paper.parent, paper.label)))
       throw bad(`its parent ${paper.parent} is not of its class ${JSON.stringify(paper.label)}`);
+    if (record === undefined && numbered.has(baseId(paper.parent)))
+      throw bad(
+        `its parent ${paper.parent} is named by its line alone, and no ${COPIES_RECORD} tells of which data`,
+      );
     papers.push({ ...paper, split: 'train' });
   }
   return { papers, fingerprint, record };
@@ -110,8 +128,8 @@ async function readRecord(folder: string, fingerprint: string): Promise<CopiesRe
 }
 
 /**
- * Puts copies beside the splits of `folder`, in place of any that are there. The record comes first, so that a process
- * that is killed in between leaves what nobody takes for complete.
+ * Puts copies into `folder`, in place of any that are there. The record comes first, so that a process that is killed in
+ * between leaves what nobody takes for complete. Where others may write too, call it within {@link lockCopies}.
  * @throws IO
  */
 export async function writeCopies(
@@ -120,20 +138,43 @@ export async function writeCopies(
   record: Omit<CopiesRecord, 'fingerprint' | 'copies'>,
 ): Promise<CopiesRecord> {
   const file = join(folder, COPIES);
-  const content = [...partLines(papers)].map(line => `${line}\n`).join('');
-  const fingerprint = createHash('sha256').update(content).digest('hex');
-  const full: CopiesRecord = { fingerprint, copies: papers.length, ...record };
+  const { content, full } = contentOf(papers, record);
   const json = JSON.stringify({ format_version: FORMAT_VERSION, ...full }, null, 2);
   try {
-    // Several trainings may make copies in one folder: whose are written last, both files are of one of them.
-    await withLock(file, () =>
-      writeWhole(file, async part => {
-        await writeFileSynced(part, content);
-        await writeWhole(join(folder, COPIES_RECORD), each => writeFileSynced(each, `${json}\n`));
-      }),
-    );
+    await writeWhole(file, async part => {
+      await writeFileSynced(part, content);
+      await writeWhole(join(folder, COPIES_RECORD), each => writeFileSynced(each, `${json}\n`));
+    });
     return full;
   } catch (error) {
     throw fileError(error, `writing ${file}`);
   }
+}
+
+/** The record that {@link writeCopies} writes. */
+export function fullRecord(
+  papers: readonly Paper[],
+  record: Omit<CopiesRecord, 'fingerprint' | 'copies'>,
+): CopiesRecord {
+  return contentOf(papers, record).full;
+}
+
+function contentOf(papers: readonly Paper[], record: Omit<CopiesRecord, 'fingerprint' | 'copies'>) {
+  const content = [...partLines(papers)].map(line => `${line}\n`).join('');
+  const fingerprint = createHash('sha256').update(content).digest('hex');
+  const full: CopiesRecord = { fingerprint, copies: papers.length, ...record };
+  return { content, full };
+}
+
+/**
+ * Runs `work` while no other process writes copies into `folder`.
+ * @param onWait called once where another does
+ * @throws IO, CANCELLED, and what `work` throws
+ */
+export async function lockCopies<T>(
+  folder: string,
+  work: (signal: AbortSignal) => Promise<T>,
+  options: { signal?: AbortSignal | undefined; onWait?: (() => void) | undefined },
+): Promise<T> {
+  return withLock(join(folder, COPIES), work, { ...options, named: true });
 }

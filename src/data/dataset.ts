@@ -4,7 +4,7 @@ import { throwIfCancelled } from '../util/cancel.js';
 import { type Arrangement, arrange, refuseCrossing } from './arrange.js';
 import { type CopiesRecord, readCopies } from './copies.js';
 import type { Leaks } from './leaks.js';
-import { baseId, hasOwnId, type Paper, SPLITS, type Split } from './paper.js';
+import { baseId, hasOwnId, numberedId, type Paper, SPLITS, type Split } from './paper.js';
 import { type DatasetCounts, fingerprintsOf, prepareDataset } from './prepare.js';
 import { type PrepareRule, ruleOf } from './prepare-options.js';
 import { openPrepared, partFile } from './prepared-folder.js';
@@ -61,8 +61,8 @@ export interface LoadDatasetOptions {
  * `prepare` wrote must be as it was written; one that somebody made, of train.jsonl, validation.jsonl and test.jsonl,
  * is taken as it stands, but for duplicates within a part. Of copies that `augment` put beside the splits it takes note only where they are asked for.
  * @throws BAD_INPUT, also for fewer than two classes, too few papers of a class, a paper (or a copy of it) on two
- *   sides of a split that is not by rows, a class of validation or test that training lacks, and copies of papers that
- *   are not trained on; BAD_OPTION; IO; CANCELLED
+ *   sides of a split that is not by rows, a class of validation or test that training lacks, and copies of other data or
+ *   of papers that are not trained on; BAD_OPTION; IO; CANCELLED
  */
 export async function loadDataset(
   path: string,
@@ -103,14 +103,25 @@ export async function loadDataset(
 }
 
 async function withCopies(dataset: Dataset, signal: AbortSignal | undefined): Promise<Dataset> {
-  const { source, labels } = dataset;
+  const copies = await copiesIn(dataset.source, dataset, signal);
+  return copies === undefined ? dataset : { ...dataset, copies };
+}
+
+/**
+ * The copies of this data set that `folder` holds; undefined if there are none.
+ * @throws BAD_INPUT for copies of other data or of papers that are not trained on; IO; CANCELLED
+ */
+export async function copiesIn(
+  folder: string,
+  { labels, fingerprint, ...dataset }: Dataset,
+  signal: AbortSignal | undefined,
+): Promise<Copies | undefined> {
   const papersOf = (part: Split) => dataset[part].map(({ paper }) => paper);
   const parts = { train: papersOf('train'), validation: papersOf('validation'), test: papersOf('test') };
-  const copies = await readCopies(source, parts, signal);
-  if (copies === undefined) return dataset;
-  const { papers, ...rest } = copies;
-  const examples = papers.map(paper => ({ paper, label: labels.indexOf(paper.label) }));
-  return { ...dataset, copies: { examples, ...rest } };
+  const found = await readCopies(folder, { parts, fingerprint }, signal);
+  if (found === undefined) return undefined;
+  const { papers, ...rest } = found;
+  return { examples: papers.map(paper => ({ paper, label: labels.indexOf(paper.label) })), ...rest };
 }
 
 function takeAsItStands(path: string, rows: readonly Row[], seed: number): Dataset {
@@ -171,9 +182,8 @@ async function readParts(
           `${source}:${paper.line}: split "${stated}" in ${part}.jsonl`,
         );
       }
-      // Lines are numbered in each file apart, so a made-up id would stand for three papers.
       const named = hasOwnId(paper);
-      const id = named ? baseId(paper.id) : `${part}-${paper.id}`;
+      const id = named ? baseId(paper.id) : numberedId(part, paper.line);
       rows.push({ paper: { ...paper, id, split: part }, source, named, index: rows.length });
     }
   }

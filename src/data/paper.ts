@@ -205,6 +205,16 @@ export function hasOwnId({ id, line }: Paper): boolean {
   return id !== `line-${line}`;
 }
 
+/** The id, in a folder of parts, of a paper without one: lines are numbered in each file apart. */
+export function numberedId(part: Split, line: number): string {
+  return `${part}-line-${line}`;
+}
+
+/** Whether {@link numberedId} made this paper's id: it says where the paper stands, and not which one it is. */
+export function isNumbered({ id, split, line }: Paper): boolean {
+  return split !== undefined && id === numberedId(split, line);
+}
+
 /** A paper as the object that is written for it, one JSON line: what {@link paperFromFields} reads. */
 export function paperRecord(paper: Paper): Record<string, unknown> {
   const { version, title, abstract, categories, label, published, updated, doi, comment } = paper;

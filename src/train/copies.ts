@@ -1,23 +1,23 @@
-import { createHash } from 'node:crypto';
 import { statSync } from 'node:fs';
-import { type AugmentEvent, makeCopies } from '../augment/augment.js';
-import { type CopiesRecord, writeCopies } from '../data/copies.js';
-import type { Dataset, Example } from '../data/dataset.js';
-import { partLines } from '../data/prepare.js';
+import { type AugmentHooks, type MadeCopies, makeCopies } from '../augment/augment.js';
+import { copiesOf, keepCopies, requirePlace } from '../augment/keep-copies.js';
+import { type CopiesRecord, fullRecord } from '../data/copies.js';
+import { type Copies, copiesIn, type Dataset, type Example } from '../data/dataset.js';
 import { ArxivNativeError } from '../errors.js';
+import { isCancelled } from '../util/cancel.js';
 import type { Recipe } from './recipe.js';
-import type { TrainOptions } from './types.js';
+import type { TrainingRecord, TrainOptions } from './types.js';
 
 /** Copies to train on, and what is recorded of them. */
 export interface TrainedCopies {
-  examples: Example[];
+  examples: readonly Example[];
   facts: { fingerprint: string; record?: Omit<CopiesRecord, 'drawn'> };
+  /** Where they were made just now, and lie in no folder yet. */
+  made?: MadeCopies;
 }
 
-interface Hooks {
-  signal?: AbortSignal | undefined;
-  onProgress?: ((event: AugmentEvent) => void) | undefined;
-}
+/** Copies that a recipe asks for. */
+type Wanted = Exclude<Recipe['augment'], 'none'>;
 
 /**
  * Whether copies that lie beside the splits train too: as the options say, and otherwise if the recipe asks for some.
@@ -27,55 +27,98 @@ export function wantsCopies({ augment }: Pick<Recipe, 'augment'>, options: Train
 }
 
 /**
- * The copies that lie beside the splits or, where the recipe asks for some and there are none, new ones, which are put
- * there; those of a bare file are made in memory, each time the same. None where the recipe's class is not in the data,
- * or copies stand among its training papers already.
+ * The copies that have to be made; undefined where none are wanted or some are there, where the recipe's class is not in
+ * the data, and where copies stand among its training papers already.
  *
  * @param data read with its copies, if they are wanted
- * @throws ArxivNativeError as making copies does, with the way to do without as its remedy; BAD_OPTION where copies are
- *   asked for, and there are none, and the recipe does not say of what to make them
+ * @throws BAD_OPTION where copies are asked for, and there are none, and the recipe does not say of what to make them
  */
-export async function copiesFor(
-  data: Dataset,
+export function copiesToMake(
+  { copies, train, labels, source }: Dataset,
   { augment }: Recipe,
   options: TrainOptions,
-  hooks: Hooks,
-): Promise<TrainedCopies | undefined> {
-  if (!wantsCopies({ augment }, options)) return undefined;
-  if (data.copies !== undefined) {
-    const { examples, fingerprint, record } = data.copies;
-    return { examples, facts: { fingerprint, ...(record && { record: withoutIds(record) }) } };
-  }
-  if (data.train.some(({ paper }) => paper.parent !== undefined)) return undefined;
+): Wanted | undefined {
+  if (!wantsCopies({ augment }, options) || copies !== undefined) return undefined;
+  if (train.some(({ paper }) => paper.parent !== undefined)) return undefined;
   if (augment === 'none') {
-    throw new ArxivNativeError('BAD_OPTION', `--augment: no copies lie beside ${data.source}`, {
+    throw new ArxivNativeError('BAD_OPTION', `--augment: no copies lie beside ${source}`, {
       remedy: 'Make them first, with `arxiv-native augment`, or choose a recipe that asks for some, as v5.0.',
     });
   }
-  if (!data.labels.includes(augment.category)) return undefined;
-  const { threads, offline } = options;
+  return labels.includes(augment.category) ? augment : undefined;
+}
+
+/** Fingerprint of the copies that a training of this data learned from, where they are those that are wanted now. */
+export function toldCopies(
+  training: Pick<TrainingRecord, 'data'> | undefined,
+  { fingerprint }: Dataset,
+  wanted: Wanted,
+): string | undefined {
+  const { data } = training ?? {};
+  const { record } = data?.copies ?? {};
+  return data?.fingerprint === fingerprint && isWanted(record, wanted) ? data.copies!.fingerprint : undefined;
+}
+
+/**
+ * The copies that lie beside the splits or, where some have to be made and there are none, new ones, which are put
+ * there. Those of a bare file are taken from the folder of the run in progress, or made for it.
+ *
+ * @param data read with its copies, if they are wanted
+ * @param wanted by {@link copiesToMake}
+ * @param folder of the run in progress
+ * @throws ArxivNativeError as making copies does, with the way to do without as its remedy
+ */
+export async function copiesFor(
+  data: Dataset,
+  wanted: Wanted | undefined,
+  { threads, offline, labelColumn }: TrainOptions,
+  folder: string,
+  hooks: AugmentHooks,
+): Promise<TrainedCopies | undefined> {
+  if (wanted === undefined) return data.copies && trained(data.copies);
+  const { source, labels } = data;
+  const isFolder = statSync(source).isDirectory();
+  const kept = isFolder ? undefined : await keptCopies(folder, data, wanted, hooks.signal);
+  if (kept !== undefined) return trained(kept);
   try {
-    const { papers, record } = await makeCopies(data, augment, { threads, offline }, hooks);
-    const label = data.labels.indexOf(augment.category);
-    const full = statSync(data.source).isDirectory()
-      ? await writeCopies(data.source, papers, record)
-      : { ...record, copies: papers.length, fingerprint: fingerprintOf([...partLines(papers)]) };
-    const examples = papers.map(paper => ({ paper, label }));
-    return { examples, facts: { fingerprint: full.fingerprint, record: withoutIds(full) } };
+    if (isFolder) await requirePlace(source);
+    const made = await makeCopies(data, wanted, { threads, offline }, hooks);
+    if (!isFolder) {
+      const { papers, record } = made;
+      return { ...trained(copiesOf(papers, labels, fullRecord(papers, record))), made };
+    }
+    // Several trainings may make copies in one folder: all of them take those of the first.
+    const { copies } = await keepCopies(data, made, { labelColumn, replace: false }, hooks);
+    return trained(copies);
   } catch (error) {
     throw nameAlternative(error);
   }
 }
 
-function withoutIds({ drawn, ...record }: CopiesRecord): Omit<CopiesRecord, 'drawn'> {
-  return record;
+/** Undefined also for copies that are damaged or others than those wanted: they are made anew. */
+async function keptCopies(
+  folder: string,
+  data: Dataset,
+  wanted: Wanted,
+  signal: AbortSignal | undefined,
+): Promise<Copies | undefined> {
+  const kept = await copiesIn(folder, data, signal).catch(error => {
+    if (isCancelled(error)) throw error;
+    return undefined;
+  });
+  return isWanted(kept?.record, wanted) ? kept : undefined;
 }
 
-/** As of a file of these lines. */
-function fingerprintOf(lines: readonly string[]): string {
-  const hash = createHash('sha256');
-  for (const line of lines) hash.update(`${line}\n`);
-  return hash.digest('hex');
+function isWanted(record: Omit<CopiesRecord, 'drawn'> | undefined, { category, samples }: Wanted): boolean {
+  return record?.category === category && record.samples === samples;
+}
+
+function trained({ examples, fingerprint, record }: Copies): TrainedCopies {
+  return { examples, facts: { fingerprint, ...(record && { record: withoutIds(record) }) } };
+}
+
+function withoutIds({ drawn, ...record }: CopiesRecord): Omit<CopiesRecord, 'drawn'> {
+  return record;
 }
 
 function nameAlternative(error: unknown): unknown {

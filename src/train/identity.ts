@@ -17,9 +17,21 @@ const DATA = 'the data';
 const COPIES = 'the copies';
 const ENCODER = 'the encoder';
 
-/** @param microBatch as asked for: `auto`, or a number of papers */
+/** What of a plan decides its weights, and is known before any copies are made. */
+type Terms = Pick<
+  TrainPlan,
+  'recipe' | 'seed' | 'device' | 'precision' | 'threads' | 'deterministic' | 'versions'
+>;
+
+/**
+ * The identity of a training without copies; {@link withCopies} adds them.
+ *
+ * @param data the data set's fingerprint
+ * @param microBatch as asked for: `auto`, or a number of papers
+ */
 export async function identify(
-  plan: Omit<TrainPlan, 'parameters' | 'fingerprint'>,
+  plan: Terms,
+  data: string,
   encoder: StartingEncoder,
   microBatch: number | 'auto',
   lesson?: Lesson,
@@ -30,8 +42,7 @@ export async function identify(
   return {
     ...named(recipe, key => (OPTIONS.includes(key) ? optionName(key) : `the recipe's "${key}"`)),
     ...named({ microBatch, seed, device, precision, threads, deterministic }, optionName),
-    [DATA]: plan.data.fingerprint,
-    [COPIES]: plan.data.copies?.fingerprint,
+    [DATA]: data,
     [ENCODER]: await contentHash(encoder),
     ...(lesson && {
       temperature: lesson.temperature,
@@ -41,6 +52,11 @@ export async function identify(
     'the version of arxiv-native': versions.package,
     'the version of LibTorch': versions.libtorch,
   };
+}
+
+/** @param copies their fingerprint; undefined for none */
+export function withCopies(identity: Identity, copies: string | undefined): Identity {
+  return { ...identity, [COPIES]: copies };
 }
 
 function named(values: object, name: (key: string) => string): Identity {
@@ -71,6 +87,11 @@ export function requireSame(begun: Identity, now: Identity, folder: string): voi
     remedy:
       'To go on with it, give what it was begun with. To discard it and begin anew, use --force without --resume.',
   });
+}
+
+/** As {@link requireSame}, whatever the copies: they are yet to be made. */
+export function requireSameButCopies(begun: Identity, now: Identity, folder: string): void {
+  requireSame(withCopies(begun, undefined), withCopies(now, undefined), folder);
 }
 
 /** JSON whose keys are in order, so that equal values have equal texts. */

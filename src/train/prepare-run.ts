@@ -6,9 +6,9 @@ import { type Dataset, type Example, loadDataset } from '../data/dataset.js';
 import { resolveDevice } from '../engine.js';
 import { ArxivNativeError } from '../errors.js';
 import type { HeadShape, ModelOptions, NativeAddon } from '../native.js';
-import { copiesFor, countByLabel, wantsCopies } from './copies.js';
-import { type Lesson, prepareLesson } from './distill/lesson.js';
-import { fingerprint, type Identity, identify } from './identity.js';
+import { countByLabel, type TrainedCopies, wantsCopies } from './copies.js';
+import { checkLesson, type Lesson, prepareLesson } from './distill/lesson.js';
+import { fingerprint, type Identity, identify, withCopies } from './identity.js';
 import {
   classWeights,
   headShape,
@@ -25,73 +25,110 @@ const { version } = createRequire(import.meta.url)('../../package.json') as { ve
 
 export const DEFAULT_SEED = 42;
 
-/** A training, ready for its first step. */
-export interface Run {
-  plan: Omit<TrainPlan, 'parameters'>;
-  identity: Identity;
+/** All that a training begins with, but for copies of its papers. */
+export interface Start {
   recipe: Recipe;
   data: Dataset;
+  encoder: StartingEncoder;
+  head: HeadShape;
+  /** What a teacher has to say, if there is one. */
+  lesson: Lesson | undefined;
+  /** Without copies. */
+  identity: Identity;
+  terms: Pick<
+    TrainPlan,
+    'recipe' | 'device' | 'precision' | 'threads' | 'seed' | 'deterministic' | 'microBatch' | 'versions'
+  >;
+  splitSeed: number;
+}
+
+/** A training, ready for its first step. */
+export interface Run extends Pick<Start, 'recipe' | 'data' | 'encoder' | 'lesson'> {
+  plan: Omit<TrainPlan, 'parameters'>;
+  identity: Identity;
   /**
    * What the encoder trains on: the training papers, then what is no part of the data: copies of them, and papers that
    * only a teacher labels.
    */
   examples: readonly Example[];
-  encoder: StartingEncoder;
-  options: ClassifierOptions;
-  /** What a teacher has to say, if there is one. */
-  lesson: Lesson | undefined;
+  options: ModelOptions & { head: HeadShape };
 }
 
-type ClassifierOptions = ModelOptions & { head: HeadShape };
-
 /**
- * Reads the data, opens the encoder and settles all that decides a training.
+ * Reads the data, and opens the encoder and the teacher: all that may turn out unfit, before copies are made, which
+ * takes long.
  *
  * @throws ArxivNativeError as `train` does
  */
-export async function prepareRun(
+export async function openStart(
   options: TrainOptions,
   recipe: Recipe,
   addon: NativeAddon,
   { onProgress, signal }: TrainHooks,
-): Promise<Run> {
+): Promise<Start> {
   const seed = options.seed ?? DEFAULT_SEED;
+  const splitSeed = options.splitSeed ?? seed;
   const threads = options.threads ?? availableParallelism();
   const deterministic = options.deterministic ?? false;
   const { device, precision } = resolveDevice(options.device ?? 'auto', options.precision ?? 'auto', addon);
   const { labelColumn } = options;
   const data = await loadDataset(
     options.data,
-    { seed: options.splitSeed ?? seed, labelColumn, copies: wantsCopies(recipe, options) },
+    { seed: splitSeed, labelColumn, copies: wantsCopies(recipe, options) },
     { signal, onProgress: progress => onProgress?.({ type: 'reading', ...progress }) },
   );
   throwIfAborted({ signal });
-  const { train, validation, test, duplicates, withdrawn, empty } = data.counts;
-  // Before anything that takes time: the copies, and the encoder, which may have to be fetched.
+  // Before anything that takes time: the encoder may have to be fetched.
   refuseStrangeClasses(recipe.classWeights, data.labels);
-  const copies = await copiesFor(data, recipe, options, { signal, onProgress });
-  const copied = countByLabel(copies?.examples ?? [], data.labels.length);
-  const weights = classWeights(
-    recipe.classWeights,
-    data.labels,
-    train.map((papers, k) => papers + copied[k]!),
-  );
+  if (options.distillation) checkLesson(options.distillation);
   const encoder = await prepareEncoder(recipe, data.train, {
     ...(options.offline !== undefined && { offline: options.offline }),
     ...(options.revision !== undefined && { revision: options.revision }),
     ...(signal && { signal }),
     onProgress: download => onProgress?.({ type: 'download', ...download }),
   });
-  const { shape } = encoder;
+  const head = headShape(recipe, data.labels.length, encoder.shape);
   const lesson =
     options.distillation && (await prepareLesson(options.distillation, data, { signal, onProgress }));
+  const microBatch = Math.min(options.microBatch ?? recipe.batchSize, recipe.batchSize);
+  const versions = { package: version, libtorch: addon.libtorchVersion, node: process.versions.node };
+  const name = recipeName(options);
+  const terms = {
+    recipe: { name, resolved: recipe },
+    device,
+    precision,
+    threads,
+    seed,
+    deterministic,
+    microBatch,
+    versions,
+  };
+  const auto = options.batchSize === 'auto' && options.microBatch === undefined;
+  const identity = await identify(terms, data.fingerprint, encoder, auto ? 'auto' : microBatch, lesson);
+  return { recipe, data, encoder, head, lesson, identity, terms, splitSeed };
+}
+
+/** Settles all that decides a training. */
+export function planRun(start: Start, copies: TrainedCopies | undefined): Run {
+  const { recipe, data, encoder, head, lesson, terms, splitSeed } = start;
+  const { device, precision, threads, seed, deterministic } = terms;
+  const { train, validation, test, duplicates, withdrawn, empty } = data.counts;
+  const copied = countByLabel(copies?.examples ?? [], data.labels.length);
+  const weights = classWeights(
+    recipe.classWeights,
+    data.labels,
+    train.map((papers, k) => papers + copied[k]!),
+  );
+  const { shape } = encoder;
   const examples = [...data.train, ...(copies?.examples ?? []), ...(lesson?.unlabelled ?? [])];
   const training = trainingShape(recipe, shape, weights);
   if (lesson) {
     training.distillation = { temperature: lesson.temperature, teacherWeight: lesson.teacherWeight };
   }
-  const plan: Omit<Run['plan'], 'fingerprint'> = {
-    recipe: { name: recipeName(options), resolved: recipe },
+  const identity = withCopies(start.identity, copies?.facts.fingerprint);
+  const plan: Run['plan'] = {
+    fingerprint: fingerprint(identity),
+    recipe: terms.recipe,
     encoder: {
       id: encoder.id,
       ...(encoder.revision !== undefined && { revision: encoder.revision }),
@@ -102,7 +139,7 @@ export async function prepareRun(
     frozenLayers: training.frozenLayers,
     data: {
       source: data.source,
-      splitSeed: options.splitSeed ?? seed,
+      splitSeed,
       fingerprint: data.fingerprint,
       labels: data.labels,
       rule: data.rule,
@@ -119,15 +156,15 @@ export async function prepareRun(
     threads,
     seed,
     deterministic,
-    microBatch: Math.min(options.microBatch ?? recipe.batchSize, recipe.batchSize),
+    microBatch: terms.microBatch,
     schedule: makeSchedule(Math.ceil(examples.length / recipe.batchSize), recipe.epochs, recipe.warmup),
     classWeights: weights,
     ...(lesson && { distillation: describeLesson(lesson) }),
-    versions: { package: version, libtorch: addon.libtorchVersion, node: process.versions.node },
+    versions: terms.versions,
   };
-  const modelOptions: ClassifierOptions = {
+  const options = {
     encoder: shape,
-    head: headShape(recipe, data.labels.length, shape),
+    head,
     training,
     device,
     precision,
@@ -137,18 +174,7 @@ export async function prepareRun(
     weights: encoder.tensors,
     mayInitialize: [encoder.random ? '' : 'head.'],
   };
-  const auto = options.batchSize === 'auto' && options.microBatch === undefined;
-  const identity = await identify(plan, encoder, auto ? 'auto' : plan.microBatch, lesson);
-  return {
-    plan: { fingerprint: fingerprint(identity), ...plan },
-    identity,
-    recipe,
-    data,
-    examples,
-    encoder,
-    options: modelOptions,
-    lesson,
-  };
+  return { plan, identity, recipe, data, examples, encoder, options, lesson };
 }
 
 function describeLesson({ teacher, temperature, teacherWeight, unlabelled, sameData }: Lesson) {

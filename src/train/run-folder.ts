@@ -5,7 +5,7 @@ import { checkSavedModelPlace, METRICS, savedTraining } from '../model/saved-mod
 import type { EngineModel } from '../native.js';
 import { writeWhole } from '../util/files.js';
 import type { Checkpoint, TrainState } from './checkpoint.js';
-import { fingerprint, type Identity } from './identity.js';
+import { fingerprint, type Identity, requireSameButCopies } from './identity.js';
 import type { TrainingRecord } from './types.js';
 import { requireSize, WorkFolder, type WorkOptions } from './work-folder.js';
 
@@ -13,11 +13,11 @@ import { requireSize, WorkFolder, type WorkOptions } from './work-folder.js';
 const MODEL = 'model';
 const best = (epoch: number) => `best-${epoch}.safetensors`;
 
-/** What a teacher said. */
-const TEACHING = /^teacher-[0-9a-f]{16}\.bin(\.part)?$/;
+/** What a teacher said, and copies of the papers of a bare file. */
+const MADE = /^(teacher-[0-9a-f]{16}\.bin|augmented\.jsonl?)(\.part)?$/;
 const KIND = {
   name: 'training',
-  holds: new RegExp(`^(model|best-\\d+\\.safetensors(\\.part)?)$|${TEACHING.source}`),
+  holds: new RegExp(`^(model|best-\\d+\\.safetensors(\\.part)?)$|${MADE.source}`),
 };
 
 /**
@@ -58,25 +58,35 @@ export class RunFolder extends WorkFolder<TrainState> {
     return this.bestEpoch === undefined ? undefined : join(this.path, best(this.bestEpoch));
   }
 
+  /** With `resume`, the record of the model that stands at the target, if there is one. */
+  async recorded(): Promise<TrainingRecord | undefined> {
+    const training = this.options.resume ? await savedTraining(this.target) : undefined;
+    return training as TrainingRecord | undefined;
+  }
+
   /**
    * With `resume`, the record of this very training where its model is complete and nothing is left to do.
    *
    * @throws BAD_OPTION if the model that stands there came from another training, and is not to be replaced
    */
   async finished(identity: Identity): Promise<TrainingRecord | undefined> {
-    const { resume, force } = this.options;
-    const training = resume ? await savedTraining(this.target) : undefined;
+    const training = await this.recorded();
     if (training === undefined) return undefined;
     if (training.fingerprint === fingerprint(identity)) {
       const complete = training.test !== undefined && this.found === undefined;
-      return complete ? (training as unknown as TrainingRecord) : undefined;
+      return complete ? training : undefined;
     }
-    if (force) return undefined;
+    if (this.options.force) return undefined;
     throw new ArxivNativeError(
       'BAD_OPTION',
       `${this.target} exists already, from a training with other options or data`,
       { remedy: 'Choose another folder with --out, or replace this one with --force.' },
     );
+  }
+
+  /** Refuses a run that was left as another, but for the copies, which are yet to be made. Throws BAD_OPTION. */
+  refuseOther(identity: Identity): void {
+    if (this.found !== undefined) requireSameButCopies(this.found.identity, identity, this.path);
   }
 
   override async begin(identity: Identity): Promise<Checkpoint<TrainState> | undefined> {
@@ -108,7 +118,7 @@ export class RunFolder extends WorkFolder<TrainState> {
   }
 
   protected override isKept(name: string): boolean {
-    return TEACHING.test(name);
+    return MADE.test(name);
   }
 
   /** Weights that are no longer the best are in the way too. */

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { writeCopies } from '../data/copies.js';
 import type { Dataset, Example } from '../data/dataset.js';
 import { SPLITS } from '../data/paper.js';
 import { loadEngine } from '../engine.js';
@@ -15,13 +16,15 @@ import { isCancelled } from '../util/cancel.js';
 import type { StagedFolder } from '../util/files.js';
 import { checkOutput } from '../util/output.js';
 import { type Checkpoint, newState, type TrainState } from './checkpoint.js';
+import { copiesFor, copiesToMake, toldCopies } from './copies.js';
 import { TaughtExamples, teach } from './distill/lesson.js';
 import { afterwards, giveUp } from './failure.js';
+import { type Identity, withCopies } from './identity.js';
 import { bytesPerPaper, countParameters, fittingMicroBatch, requireRunSpace } from './limits.js';
 import { runEpochs, totalSeconds } from './loop.js';
 import { modelCard } from './model-card.js';
 import { checkTrainOptions } from './options.js';
-import { prepareRun, type Run, recipeName, throwIfAborted } from './prepare-run.js';
+import { openStart, planRun, type Run, recipeName, throwIfAborted } from './prepare-run.js';
 import { DEFAULT_RECIPE, loadRecipe, type Recipe } from './recipe.js';
 import { RunFolder } from './run-folder.js';
 import type { TrainHooks, TrainingRecord, TrainOptions, TrainPlan, TrainResult } from './types.js';
@@ -80,14 +83,30 @@ async function trainIn(
 ): Promise<TrainResult> {
   const { savePredictions, force = false } = options;
   const addon = loadEngine();
-  const run = await prepareRun(options, recipe, addon, hooks);
+  const start = await openStart(options, recipe, addon, hooks);
   throwIfAborted(hooks);
-  const finished = await folder.finished(run.identity);
-  if (finished !== undefined) {
+  const finished = async (identity: Identity): Promise<TrainResult | undefined> => {
+    const training = await folder.finished(identity);
+    if (training === undefined) return undefined;
     if (savePredictions !== undefined) throw testedBefore(folder.target);
-    return { folder: folder.target, training: finished };
+    return { folder: folder.target, training };
+  };
+  const wanted = copiesToMake(start.data, recipe, options);
+  if (wanted !== undefined) {
+    // A training that is complete says itself which copies it learned from: they are not made to find it so.
+    const told = toldCopies(await folder.recorded(), start.data, wanted);
+    const result = told && (await finished(withCopies(start.identity, told)));
+    if (result) return result;
+    folder.refuseOther(start.identity);
   }
+  const copies = await copiesFor(start.data, wanted, options, folder.path, hooks);
+  const run = planRun(start, copies);
+  throwIfAborted(hooks);
+  const result = await finished(run.identity);
+  if (result !== undefined) return result;
   const checkpoint = await folder.begin(run.identity);
+  // What goes on from here must not depend on the translator being there, and saying the same.
+  if (copies?.made) await writeCopies(folder.path, copies.made.papers, copies.made.record);
   const staged = await stageSavedModel(folder.target, {
     force,
     replaces: training => training.fingerprint === run.plan.fingerprint,

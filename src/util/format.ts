@@ -11,8 +11,8 @@ export function grouped(count: number): string {
 }
 
 /** 1 epoch, 2 epochs, 1,000 epochs. */
-export function counted(count: number, noun: string): string {
-  return `${grouped(count)} ${noun}${count === 1 ? '' : 's'}`;
+export function counted(count: number, noun: string, plural = `${noun}s`): string {
+  return `${grouped(count)} ${count === 1 ? noun : plural}`;
 }
 
 /** Text from a file, which may be hostile, as it may reach a terminal: cut short, without control characters. */

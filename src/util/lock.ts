@@ -80,6 +80,11 @@ async function acquire(
   }
 }
 
+/** What a named lock may leave of a process that was killed. */
+export function lockFiles(path: string): string[] {
+  return [`${path}.lock`, holderFile(path), `${holderFile(path)}.part`];
+}
+
 function holderFile(path: string): string {
   return `${path}.holder`;
 }

@@ -47,7 +47,11 @@ export async function checkOutput(
       remedy: 'Name another file, or replace this one with --force.',
     });
   }
-  // Only a file that was made tells that one can be made: permissions are not the whole story.
+  await tryWriting(path);
+}
+
+/** Throws IO where no file can be made beside `path`: only one that was made tells, permissions are not the whole story. */
+export async function tryWriting(path: string): Promise<void> {
   const trial = beside(await targetOf(path));
   try {
     await (await open(trial, 'wx')).close();

@@ -1,4 +1,5 @@
 import {
+  chmodSync,
   cpSync,
   existsSync,
   mkdirSync,
@@ -12,7 +13,8 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeEach, describe, expect, it, vi } from 'vitest';
-import type { AugmentEvent, AugmentOptions } from '../../src/augment/augment.js';
+import type { AugmentEvent, AugmentOptions, AugmentResult } from '../../src/augment/augment.js';
+import { lockCopies } from '../../src/data/copies.js';
 import { loadDataset } from '../../src/data/dataset.js';
 import { prepare } from '../../src/data/prepared-folder.js';
 import { ArxivNativeError } from '../../src/errors.js';
@@ -199,6 +201,43 @@ describe('augment', () => {
     });
   });
 
+  it('leaves the copies that another process put there meanwhile', async () => {
+    let said = 0;
+    fake.say = text => ({ text: `${text.replace(/^We study/, 'Studied')} ${said++}` });
+    const [first, second] = await Promise.allSettled([run(), run()]);
+    const [kept, refused] = first.status === 'fulfilled' ? [first, second] : [second, first];
+    expect(kept).toMatchObject({ status: 'fulfilled' });
+    expect(refused).toMatchObject({
+      reason: { code: 'BAD_OPTION', remedy: expect.stringContaining('--force') },
+    });
+    const { copies } = await loadDataset(data, { seed: 1, copies: true });
+    expect(copies?.fingerprint).toBe((kept as PromiseFulfilledResult<AugmentResult>).value.fingerprint);
+  });
+
+  it('says that it waits for another process, and stops waiting on its signal', async () => {
+    const controller = new AbortController();
+    const types: string[] = [];
+    const onProgress = ({ type }: AugmentEvent) => {
+      types.push(type);
+      if (type === 'waiting') controller.abort();
+    };
+    const error = await lockCopies(
+      data,
+      () => failure(run({}, { onProgress, signal: controller.signal })),
+      {},
+    );
+    expect(error).toMatchObject({ code: 'CANCELLED' });
+    expect(types.at(-1)).toBe('waiting');
+    expect(existsSync(join(data, 'augmented.jsonl'))).toBe(false);
+  });
+
+  it.skipIf(process.getuid?.() === 0)('translates nothing for a folder that it may not write', async () => {
+    chmodSync(data, 0o500);
+    expect(await failure(run())).toMatchObject({ code: 'IO' });
+    chmodSync(data, 0o700);
+    expect(fake.asked).toEqual([]);
+  });
+
   it('draws nobody who stands on another side too, where rows were split', async () => {
     const out = join(scratch, 'rows');
     await prepare({ data: papers, out, labels: 'query', categories: ['cs.AI', 'stat.ML'] });
@@ -227,6 +266,54 @@ describe('copies beside the splits', () => {
     expect(await loading()).toMatchObject({
       code: 'BAD_INPUT',
       message: expect.stringContaining('not as it was written'),
+    });
+  });
+
+  describe('of papers without ids', () => {
+    const write = (part: string, things: number[]) => {
+      const paper = (i: number) => ({ title: `Paper ${i}`, abstract: `We study thing ${i}.` });
+      const papers = things.map(i => JSON.stringify({ ...paper(i), topic: i % 2 === 0 ? 'even' : 'odd' }));
+      writeFileSync(join(data, `${part}.jsonl`), papers.join('\n'));
+    };
+    const over = { category: 'even', samples: 2, labelColumn: 'topic' };
+    const load = () => loadDataset(data, { seed: 2, labelColumn: 'topic', copies: true });
+    beforeEach(() => {
+      rmSync(join(data, 'dataset.json'));
+      write('train', [0, 1, 2, 3]);
+      write('validation', [4, 5]);
+      write('test', [6, 7]);
+    });
+
+    it('are taken with the label column that they were made by', async () => {
+      expect((await failure(run({ ...over, labelColumn: undefined }))).remedy).toContain('--label-column');
+      await run(over);
+      expect((await load()).copies?.examples.map(({ label }) => label)).toEqual([0, 0]);
+    });
+
+    it('are refused once the papers were dealt anew', async () => {
+      await run(over);
+      write('train', [6, 1, 4, 3]);
+      write('validation', [2, 5]);
+      write('test', [0, 7]);
+      const error = await failure(load());
+      expect(error).toMatchObject({ code: 'BAD_INPUT', remedy: expect.stringContaining('--force') });
+      expect(error.message).toContain('the copies are of other data');
+      rmSync(join(data, 'augmented.json'));
+      expect((await failure(load())).message).toContain('named by its line alone');
+      await run({ ...over, force: true });
+      expect((await load()).copies?.examples).toHaveLength(2);
+    });
+
+    it('are not written where the papers were dealt anew meanwhile', async () => {
+      fake.say = text => {
+        write('train', [2, 1, 0, 3]);
+        return { text: text.replace('study', 'examine') };
+      };
+      expect(await failure(run(over))).toMatchObject({
+        code: 'BAD_INPUT',
+        message: expect.stringContaining('the data changed'),
+      });
+      expect(existsSync(join(data, 'augmented.jsonl'))).toBe(false);
     });
   });
 
@@ -259,6 +346,8 @@ describe('copies beside the splits', () => {
     rmdirSync(join(data, 'augmented.json'));
     expect(readdirSync(data).sort()).toEqual(readdirSync(prepared).sort());
     writeFileSync(join(data, 'augmented.jsonl.part'), '{');
+    mkdirSync(join(data, 'augmented.jsonl.lock'));
+    for (const name of ['holder', 'holder.part']) writeFileSync(join(data, `augmented.jsonl.${name}`), 'x');
     await prepare({ data: papers, out: data, force: true });
     expect(readdirSync(data).sort()).toEqual(readdirSync(prepared).sort());
   });

@@ -44,6 +44,10 @@ beforeAll(async () => {
   mkdirSync(join(scratch, 'bin'));
   writeFileSync(join(scratch, 'bin/apertium'), PROGRAM);
   chmodSync(join(scratch, 'bin/apertium'), 0o755);
+  mkdirSync(join(scratch, 'share/apertium/modes'), { recursive: true });
+  for (const mode of ['eng-spa', 'spa-eng']) {
+    writeFileSync(join(scratch, 'share/apertium/modes', `${mode}.mode`), 'lt-proc');
+  }
   await compiled();
 });
 beforeEach(() => {
@@ -141,7 +145,7 @@ describe('augment', () => {
 
   it('stops at once by Ctrl-C, and leaves no program behind', async () => {
     const child = spawn(process.execPath, [launcher, ...args()], {
-      env: { ...process.env, ...env, SLOW: '20000' },
+      env: { ...process.env, ...env, SLOW: '600000' },
     });
     const ending = finished(child);
     await halfDone();

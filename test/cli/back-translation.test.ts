@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -57,7 +57,7 @@ describe.skipIf(!hasBergamotModels)(
         const parent = parents.get(copy.parent)!;
         expect(copy).toMatchObject({ title: parent.title, categories: parent.categories });
         expect(copy.translator).toMatch(
-          /^bergamot \S+, en-pt [0-9a-f]{16}; bergamot \S+, pt-en [0-9a-f]{16}$/,
+          /^bergamot \S+, en-pt [0-9a-f]{16}, method \d+; bergamot \S+, pt-en [0-9a-f]{16}, method \d+$/,
         );
         expect(copy.abstract).not.toBe(parent.abstract);
         const [formula, address] = parent.abstract.match(/\$.+\$|https:\S+(?=\.$)/g)!;
@@ -69,8 +69,13 @@ describe.skipIf(!hasBergamotModels)(
         expect(own.filter(word => words.has(word)).length / own.length).toBeGreaterThan(0.5);
       }
       // What was translated once is in the cache: the same copies, and no model is asked.
+      const cache = join(scratch, 'cache/translations');
+      const sizes = () => readdirSync(cache).map(name => [name, statSync(join(cache, name)).size]);
+      const before = sizes();
+      expect(before).toHaveLength(2);
       const again = await json(...augment, '--force', ...models);
       expect(again.fingerprint).toBe(result.fingerprint);
+      expect(sizes()).toEqual(before);
 
       const { training } = await json(
         ...['train', '--data', data, '--recipe', 'demo', '--augment', '--epochs', '1', '--out', out],

@@ -107,7 +107,9 @@ describe('training with back-translated copies', () => {
     expect(fake.asked).toEqual([]);
   });
 
-  it('makes them in one folder for several trainings at once', async () => {
+  it('makes them in one folder for several trainings at once, which all take those of the first', async () => {
+    let said = 0;
+    fake.say = text => ({ text: text.replace('study', ['examine', 'probe', 'analyse'][said++ % 3]!) });
     const runs = ['one', 'two', 'three'].map(name => run({ out: join(place, name) }));
     const fingerprints = (await Promise.all(runs)).map(({ training }) => training.data.copies?.fingerprint);
     expect(new Set(fingerprints).size).toBe(1);
@@ -126,9 +128,47 @@ describe('training with back-translated copies', () => {
     const first = await run({ data: papers });
     expect(first.training.data.copies?.papers).toEqual([4, 0]);
     expect(existsSync(join(scratch, 'augmented.jsonl'))).toBe(false);
-    const resumed = await run({ data: papers, resume: true });
-    expect(resumed.training.finishedAt).toBe(first.training.finishedAt);
-    expect(created).toHaveLength(1);
+    const other = await run({ data: papers, out: join(place, 'other') });
+    expect(other.training.data.copies?.fingerprint).toBe(first.training.data.copies?.fingerprint);
+  });
+
+  it('needs no translator to go on from a bare file, or to find it complete', async () => {
+    const controller = new AbortController();
+    const stop = (event: TrainEvent) => event.type === 'step' && controller.abort();
+    const stopped = await run({ data: papers }, { signal: controller.signal, onProgress: stop });
+    fake.reset();
+    fake.say = () => {
+      throw new ArxivNativeError('TRANSLATOR', 'gone');
+    };
+    expect(
+      await failure(run({ data: papers, resume: true, force: true, learningRate: 0.002 })),
+    ).toMatchObject({
+      code: 'BAD_OPTION',
+      message: expect.stringContaining('holds another run: '),
+    });
+    const { training, unfinished } = await run({ data: papers, resume: true });
+    expect(unfinished).toBeUndefined();
+    expect(training.data.copies).toEqual(stopped.training.data.copies);
+    expect(existsSync(join(place, 'model.training'))).toBe(false);
+    created.length = 0;
+    const found = await run({ data: papers, resume: true });
+    expect(found.training.finishedAt).toBe(training.finishedAt);
+    expect(created).toEqual([]);
+    expect(fake.options).toEqual([]);
+    const fewer = { ...recipe, augment: { category: 'cs.AI', samples: 3 } };
+    expect(await failure(run({ data: papers, resume: true, recipe: fewer }))).toMatchObject({
+      message: expect.stringContaining('gone'),
+    });
+  });
+
+  it.each<[string, Partial<TrainOptions>, string]>([
+    ['an encoder that is none', { encoder: join(scratch, 'nowhere') }, 'BAD_MODEL'],
+    ['papers longer than the encoder takes', { maxAbstract: 100_000 }, 'BAD_OPTION'],
+    ['a teacher that is none', { distillation: { teacher: join(scratch, 'nowhere') } }, 'BAD_MODEL'],
+    ['a temperature that is none', { distillation: { teacher: 'x', temperature: 0 } }, 'BAD_OPTION'],
+  ])('makes none for %s', async (_, over, code) => {
+    expect(await failure(run(over))).toMatchObject({ code });
+    expect(fake.options).toEqual([]);
   });
 
   it('goes on with no other copies than it was begun with', async () => {

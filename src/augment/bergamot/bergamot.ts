@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { createRequire } from 'node:module';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { ArxivNativeError } from '../../errors.js';
 import { cacheFolder } from '../../util/cache-folder.js';
 import { processesFor, TranslatorProcesses } from '../processes.js';
@@ -18,6 +18,9 @@ export interface BergamotSetup {
 const { version } = createRequire(import.meta.url)('@browsermt/bergamot-translator/package.json') as {
   version: string;
 };
+
+/** Raise it with every change that gives other words: what was translated before is then translated again. */
+const METHOD = 1;
 
 /** Measured on one thread, EN–PT. */
 const WORDS_PER_SECOND = 600;
@@ -51,7 +54,7 @@ export const bergamot: TranslatorKind = {
       'max-length-factor': '2.0',
       'mini-batch-words': 1024,
       workspace: 128,
-      'gemm-precision': /\.alphas\./.test(files.model) ? 'int8shiftAlphaAll' : 'int8shiftAll',
+      'gemm-precision': /\.alphas\./.test(basename(files.model)) ? 'int8shiftAlphaAll' : 'int8shiftAll',
       'skip-cost': true,
       alignment: 'soft',
       // A text is taken for one sentence: they were parted before.
@@ -64,12 +67,10 @@ export const bergamot: TranslatorKind = {
     const content = createHash('sha256')
       .update(JSON.stringify([await contentOf(files, hooks.signal), config]))
       .digest('hex');
-    const processes = await TranslatorProcesses.start('bergamot/process.js', setup, {
-      count: processesFor(options.threads, MEMORY),
-      signal: hooks.signal,
-    });
+    const most = processesFor(options.threads, MEMORY);
+    const processes = new TranslatorProcesses('bergamot/process.js', () => setup, most);
     return {
-      identity: `bergamot ${version}, ${options.from}-${options.to} ${content.slice(0, 16)}`,
+      identity: `bergamot ${version}, ${options.from}-${options.to} ${content.slice(0, 16)}, method ${METHOD}`,
       translate: (texts, deliver, signal) =>
         processes.translate(texts, batches(texts.length), deliver, signal),
       close: () => processes.close(),

@@ -1,5 +1,6 @@
+import { createHash } from 'node:crypto';
 import { createReadStream, createWriteStream } from 'node:fs';
-import { mkdir, open, rename, rm } from 'node:fs/promises';
+import { mkdir, open, readdir, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
@@ -67,15 +68,19 @@ export async function lookUp(from: string, to: string, hooks: FetchHooks): Promi
 
 /**
  * Fetches a model into `folder`, which appears once all of its files are there, unpacked and checked: the model by the
- * registry's SHA-256, the others by the checksum that gzip keeps. A fetch that was cut goes on where it was.
+ * registry's SHA-256, the others by the checksum that gzip keeps. A fetch that was cut goes on where it was, unless the
+ * registry has other files by now.
  *
  * @throws NETWORK, IO, CANCELLED
  */
 export async function fetchModel(model: RegisteredModel, folder: string, hooks: FetchHooks): Promise<void> {
-  const part = `${folder}.part`;
+  const release = createHash('sha256').update(JSON.stringify(model.files)).digest('hex').slice(0, 16);
+  const part = `${folder}.${release}.part`;
   const work = async (signal: AbortSignal) => {
     if (await isThere(folder)) return;
+    await removeOthers(part, folder);
     for (const file of model.files) await fetchFile(file, part, { ...hooks, signal });
+    for (const file of model.files) await checkFile(file, part, signal);
     await rename(part, folder).catch(error => {
       throw fileError(error, `writing ${folder}`);
     });
@@ -84,8 +89,31 @@ export async function fetchModel(model: RegisteredModel, folder: string, hooks: 
   await withLock(folder, work, { signal: hooks.signal, named: true });
 }
 
-async function fetchFile(
+/** Removes what was fetched of other releases. */
+async function removeOthers(part: string, folder: string): Promise<void> {
+  const names = await readdir(dirname(folder)).catch(() => []);
+  const others = names.filter(
+    name => name.startsWith(`${basename(folder)}.`) && name.endsWith('.part') && name !== basename(part),
+  );
+  for (const name of others) {
+    await rm(join(dirname(folder), name), { recursive: true, force: true }).catch(() => {});
+  }
+}
+
+/** Also of a file that an earlier fetch left. */
+async function checkFile(
   { url, name, sha256 }: RegisteredModel['files'][number],
+  folder: string,
+  signal: AbortSignal,
+): Promise<void> {
+  const file = join(folder, name);
+  if (sha256 === undefined || (await hashFile(file, signal)) === sha256) return;
+  await rm(file, { force: true });
+  throw discarded(url, 'the SHA-256 checksum does not match');
+}
+
+async function fetchFile(
+  { url, name }: RegisteredModel['files'][number],
   folder: string,
   { signal, onProgress }: FetchHooks,
 ): Promise<void> {
@@ -99,14 +127,13 @@ async function fetchFile(
   });
   const unpacked = `${file}.unpacked`;
   const problem = await unpack(packed, unpacked, signal);
-  if (problem === undefined && (sha256 === undefined || (await hashFile(unpacked, signal)) === sha256)) {
-    await rename(unpacked, file);
-    await rm(packed);
-    return;
-  }
-  await rm(packed, { force: true });
-  await rm(unpacked, { force: true });
-  throw new ArxivNativeError('NETWORK', `${url}: ${problem ?? 'the SHA-256 checksum does not match'}`, {
+  if (problem === undefined) await rename(unpacked, file);
+  for (const each of [packed, unpacked]) await rm(each, { force: true });
+  if (problem !== undefined) throw discarded(url, problem);
+}
+
+function discarded(url: string, problem: string): ArxivNativeError {
+  return new ArxivNativeError('NETWORK', `${url}: ${problem}`, {
     remedy:
       'It has been discarded: run the same command again. If it stays so, a proxy on the way alters the file.',
   });

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { ArxivNativeError } from '../../errors.js';
 import { readJsonObject } from '../../util/json.js';
+import type { TranslatorOptions } from '../translator.js';
 
 /** How token ids are chosen; what transformers' GenerationConfig calls them stands beside each. */
 export interface Generation {
@@ -31,7 +32,7 @@ export interface Generation {
   renormalize: boolean;
   /** temperature, where do_sample: tokens are drawn in place of a search. */
   temperature: number | undefined;
-  /** top_k: of so many most probable tokens. */
+  /** top_k: of so many most probable tokens; 0 for all, which is followed by a search alone. */
   topK: number;
 }
 
@@ -107,6 +108,35 @@ export async function readMarianConfig(
   return { shape, generation };
 }
 
+/**
+ * What a model's own generation becomes by the options.
+ *
+ * @param folder the model's
+ * @throws ArxivNativeError BAD_MODEL where it draws in a way that is not followed here
+ */
+export function generationFor(
+  own: Generation,
+  { beams, temperature }: Pick<TranslatorOptions, 'beams' | 'temperature'>,
+  folder: string,
+): Generation {
+  const generation = {
+    ...own,
+    ...(beams !== undefined && { beams, temperature: undefined }),
+    ...(temperature !== undefined && { temperature }),
+  };
+  if (generation.temperature === undefined) return generation;
+  const bad = (what: string, remedy: string) =>
+    new ArxivNativeError('BAD_MODEL', `${folder}: the model's own ${what} is not supported`, { remedy });
+  if (temperature === undefined && own.beams > 1) {
+    throw bad(
+      `drawing (do_sample) with ${own.beams} beams`,
+      'Search with --beams, or draw with --temperature.',
+    );
+  }
+  if (own.topK === 0) throw bad('drawing from all tokens (top_k 0)', 'Search with --beams.');
+  return generation;
+}
+
 function readGeneration(settings: Fields, config: Fields, shape: MarianShape): Generation {
   for (const [name, idle] of Object.entries(NOT_FOLLOWED)) {
     const value = settings.values[name];
@@ -142,7 +172,7 @@ function readGeneration(settings: Fields, config: Fields, shape: MarianShape): G
     noRepeat: settings.count('no_repeat_ngram_size', 0, 0),
     renormalize: settings.values.renormalize_logits === true,
     temperature: settings.values.do_sample === true ? settings.number('temperature', 1) : undefined,
-    topK: settings.count('top_k', 50),
+    topK: settings.count('top_k', 50, 0),
   };
 }
 

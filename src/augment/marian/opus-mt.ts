@@ -7,10 +7,13 @@ import { findHubFiles, type HubFiles } from '../../model/hub.js';
 import { hashFile } from '../../util/files.js';
 import { processesFor, TranslatorProcesses } from '../processes.js';
 import type { FetchHooks, Survey, Translator, TranslatorKind, TranslatorOptions } from '../translator.js';
-import { type Generation, readMarianConfig } from './generation.js';
+import { type Generation, generationFor, readMarianConfig } from './generation.js';
 import { modelFile, PLACES } from './model-files.js';
 import type { MarianSetup } from './process.js';
 import { RUNTIME_ENVIRONMENT, requireRuntime } from './runtime.js';
+
+/** Raise it with every change that gives other words: what was translated before is then translated again. */
+const METHOD = 1;
 
 const DESCRIPTION = ['config.json', 'tokenizer.json'];
 const OPTIONAL = ['generation_config.json', 'tokenizer_config.json'];
@@ -29,7 +32,6 @@ const MEMORY = 2.5;
 /** Marian models of OPUS-MT, as Xenova's exports to ONNX, or any such export in a folder. */
 export const opusMt: TranslatorKind = {
   async survey(options: TranslatorOptions, hooks: FetchHooks): Promise<Survey> {
-    checkSettings(options);
     requireRuntime();
     const source = await locate(options, hooks);
     const isSearch = (options.beams ?? 4) > 1 && options.temperature === undefined;
@@ -41,22 +43,20 @@ export const opusMt: TranslatorKind = {
   },
 
   async open(options: TranslatorOptions, hooks: FetchHooks): Promise<Translator> {
-    checkSettings(options);
     const version = requireRuntime();
     const source = await locate(options, hooks);
     const folder = source.folder ?? (await source.files.fetch());
-    const { generation } = await readMarianConfig(folder);
+    const generation = generationFor((await readMarianConfig(folder)).generation, options, folder);
     const parts = [modelFile(folder, 'encoder'), modelFile(folder, 'decoder')];
-    const { threads, beams, temperature, seed } = options;
+    const { threads, seed } = options;
     // One a thread, because a process with several waits for the slowest at each operation.
-    const count = processesFor(threads, MEMORY * (await sizeOf(parts)));
-    const setup: MarianSetup = {
+    const most = processesFor(threads, MEMORY * (await sizeOf(parts)));
+    const setup = (count: number): MarianSetup => ({
       folder,
       threads: Math.floor(threads / count),
-      beams,
-      temperature,
+      generation,
       seed,
-    };
+    });
     const content =
       source.files?.revision ??
       (await contentOf(
@@ -65,13 +65,9 @@ export const opusMt: TranslatorKind = {
         hooks,
       ));
     const precision = parts.some(part => part.endsWith('_quantized.onnx')) ? ' int8' : '';
-    const processes = await TranslatorProcesses.start('marian/process.js', setup, {
-      count,
-      environment: RUNTIME_ENVIRONMENT,
-      signal: hooks.signal,
-    });
+    const processes = new TranslatorProcesses('marian/process.js', setup, most, RUNTIME_ENVIRONMENT);
     return {
-      identity: `${source.name}${precision} ${content.slice(0, 16)}, ${settingsOf(generation, options)}, onnxruntime ${version}`,
+      identity: `${source.name}${precision} ${content.slice(0, 16)}, ${settingsOf(generation, seed)}, onnxruntime ${version}, method ${METHOD}`,
       translate: (texts, deliver, signal) => processes.translate(texts, batches(texts), deliver, signal),
       close: () => processes.close(),
     };
@@ -110,20 +106,8 @@ async function locate(options: TranslatorOptions, hooks: FetchHooks): Promise<So
   return { name: id, files };
 }
 
-function checkSettings({ beams, temperature }: TranslatorOptions): void {
-  if (beams !== undefined && beams > 1 && temperature !== undefined) {
-    throw new ArxivNativeError('BAD_OPTION', `${beams} beams and a temperature: one excludes the other`, {
-      remedy: 'Leave --beams out to draw, or --temperature to search.',
-    });
-  }
-}
-
-function settingsOf(
-  generation: Generation,
-  { beams = generation.beams, temperature, seed }: TranslatorOptions,
-): string {
-  const drawn = temperature ?? generation.temperature;
-  if (drawn !== undefined) return `temperature ${drawn}, seed ${seed}`;
+function settingsOf({ temperature, beams }: Generation, seed: number): string {
+  if (temperature !== undefined) return `temperature ${temperature}, seed ${seed}`;
   return beams === 1 ? 'greedy' : `${beams} beams`;
 }
 

@@ -1,6 +1,7 @@
 import { ArxivNativeError, asArxivNativeError } from '../../errors.js';
 import { serveTranslations } from '../processes.js';
 import type { Translation } from '../translator.js';
+import type { Generation } from './generation.js';
 import type { MarianModel } from './model.js';
 import { INSTALL } from './runtime.js';
 import { MarianTokenizer } from './tokenizer.js';
@@ -11,20 +12,13 @@ export interface MarianSetup {
   folder: string;
   /** That each operation is divided among. */
   threads: number;
-  /** In place of the model's own. */
-  beams: number | undefined;
-  temperature: number | undefined;
+  generation: Generation;
   seed: number;
 }
 
-serveTranslations<MarianSetup>(async ({ folder, threads, beams, temperature, seed }) => {
+serveTranslations<MarianSetup>(async ({ folder, threads, generation, seed }) => {
   const tokenizer = await MarianTokenizer.open(folder);
   const model = await load(folder, threads);
-  const generation = {
-    ...model.generation,
-    ...(beams !== undefined && { beams, temperature: undefined }),
-    ...(temperature !== undefined && { temperature }),
-  };
   return (texts): Promise<Translation[]> => translateBatch(model, tokenizer, texts, generation, seed);
 });
 

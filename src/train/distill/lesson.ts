@@ -41,16 +41,11 @@ export interface Lesson {
   hashes: { teacher: string; unlabelled: string[] };
 }
 
-/**
- * @throws BAD_OPTION (a temperature or weight out of range), BAD_MODEL (no teacher), BAD_INPUT (a teacher of other
- * classes, an unreadable file), IO, CANCELLED
- */
-export async function prepareLesson(
-  options: DistillationOptions,
-  data: Dataset,
-  { signal, onProgress }: TrainHooks,
-): Promise<Lesson> {
-  const { teacher, unlabelled: files = [], temperature = 2, teacherWeight = 0.7 } = options;
+/** The numbers that count. Throws BAD_OPTION for one that is out of range. */
+export function checkLesson({ temperature = 2, teacherWeight = 0.7 }: DistillationOptions): {
+  temperature: number;
+  teacherWeight: number;
+} {
   requireRange(
     'temperature',
     temperature,
@@ -63,6 +58,20 @@ export async function prepareLesson(
     teacherWeight >= 0 && teacherWeight <= 1,
     'a number from 0 to 1',
   );
+  return { temperature, teacherWeight };
+}
+
+/**
+ * @throws BAD_OPTION (a temperature or weight out of range), BAD_MODEL (no teacher), BAD_INPUT (a teacher of other
+ * classes, an unreadable file), IO, CANCELLED
+ */
+export async function prepareLesson(
+  options: DistillationOptions,
+  data: Dataset,
+  { signal, onProgress }: TrainHooks,
+): Promise<Lesson> {
+  const { teacher, unlabelled: files = [] } = options;
+  const { temperature, teacherWeight } = checkLesson(options);
   const { labels, training, folder } = await openSavedModel(teacher);
   if ([...labels].sort().join('\n') !== [...data.labels].sort().join('\n')) {
     throw new ArxivNativeError(

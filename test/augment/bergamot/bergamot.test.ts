@@ -24,7 +24,7 @@ describe.skipIf(!hasBergamotModels)('bergamot, on real models (skipped where the
   it('translates each text for itself, whatever stands beside it', async () => {
     const translator = await bergamot.open({ ...options, from: 'en', to: 'pt' }, {});
     try {
-      expect(translator.identity).toMatch(/^bergamot \S+, en-pt [0-9a-f]{16}$/);
+      expect(translator.identity).toMatch(/^bergamot \S+, en-pt [0-9a-f]{16}, method \d+$/);
       const texts = [
         'We propose a new method.',
         'The error is XQ1. It grows.',
@@ -53,6 +53,10 @@ it('ends in a message where the files are no model', async () => {
   for (const name of ['model.a.intgemm.alphas.bin', 'lex.a.bin', 'vocab.a.spm']) {
     writeFileSync(join(folder, name), 'nothing of the kind');
   }
-  const opening = bergamot.open({ ...options, modelDir: scratch, from: 'en', to: 'pt' }, {});
-  await expect(opening).rejects.toMatchObject({ code: 'BAD_MODEL' });
+  const translator = await bergamot.open({ ...options, modelDir: scratch, from: 'en', to: 'pt' }, {});
+  try {
+    await expect(translate(translator, ['We.'])).rejects.toMatchObject({ code: 'BAD_MODEL' });
+  } finally {
+    await translator.close();
+  }
 });

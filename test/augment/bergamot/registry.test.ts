@@ -1,7 +1,15 @@
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { bergamot } from '../../../src/augment/bergamot/bergamot.js';
@@ -109,6 +117,42 @@ describe('the registry of Firefox Translations models', () => {
     expect(existsSync(folder)).toBe(false);
     await fetchModel({ ...rest, files }, folder, {});
     expect(existsSync(folder)).toBe(true);
+  });
+
+  it('mixes no half-fetched model with another release', async () => {
+    const old = await lookUp('en', 'es', {});
+    const [weights, ...others] = old.files;
+    const gone = { ...others[0]!, url: `${server.url}/gone.gz` };
+    expect(await failure(fetchModel({ ...old, files: [weights!, gone] }, folder, {}))).toMatchObject({
+      code: 'NETWORK',
+    });
+    const kept = readdirSync(dirname(folder)).find(name => name.endsWith('.part'))!;
+    expect(readdirSync(join(dirname(folder), kept))).toEqual([weights!.name]);
+    const asked = server.requests.length;
+    await fetchModel(old, folder, {});
+    // The weights too: nothing of the other list of files was taken.
+    expect(server.requests.length - asked).toBeGreaterThanOrEqual(3);
+    expect(readdirSync(dirname(folder))).toEqual(['en-es']);
+  });
+
+  it('checks the weights that an earlier fetch left too', async () => {
+    const found = await lookUp('en', 'es', {});
+    packed['/m/en-es/vocab.enes.spm.gz'] = Buffer.from([0x1f, 0x8b, 0]);
+    try {
+      expect(await failure(fetchModel(found, folder, {}))).toMatchObject({
+        code: 'NETWORK',
+        message: expect.stringContaining('cannot be unpacked'),
+      });
+    } finally {
+      packed['/m/en-es/vocab.enes.spm.gz'] = gzipSync('vocab');
+    }
+    const kept = readdirSync(dirname(folder)).find(name => name.endsWith('.part'))!;
+    writeFileSync(join(dirname(folder), kept, found.files[0]!.name), 'damaged');
+    expect(await failure(fetchModel(found, folder, {}))).toMatchObject({
+      message: expect.stringContaining('SHA-256'),
+    });
+    await fetchModel(found, folder, {});
+    expect(readFileSync(join(folder, found.files[0]!.name))).toEqual(model);
   });
 
   it('names the languages that there are', async () => {

@@ -1,7 +1,7 @@
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { readMarianConfig } from '../../../src/augment/marian/generation.js';
+import { generationFor, readMarianConfig } from '../../../src/augment/marian/generation.js';
 import { copyModel, scratch } from './fixtures.js';
 
 let folder: string;
@@ -36,6 +36,31 @@ describe("a Marian model's configuration", () => {
   it('lets no sequence grow beyond the positions that there are', async () => {
     change('generation_config.json', { max_length: 512 });
     expect((await readMarianConfig(folder)).generation.maxLength).toBe(33);
+  });
+
+  it.each([
+    [{ do_sample: true, num_beams: 4 }, /drawing \(do_sample\) with 4 beams/],
+    [{ do_sample: true, num_beams: 1, top_k: 0 }, /drawing from all tokens/],
+  ])(
+    'is refused where it draws as nothing here does, unless an option says otherwise: %j',
+    async (fields, message) => {
+      change('generation_config.json', fields);
+      const { generation } = await readMarianConfig(folder);
+      expect(() => generationFor(generation, {}, folder)).toThrow(message);
+      expect(generationFor(generation, { beams: 2 }, folder)).toMatchObject({
+        beams: 2,
+        temperature: undefined,
+      });
+      change('generation_config.json', { top_k: 7 });
+      const { generation: other } = await readMarianConfig(folder);
+      expect(generationFor(other, { temperature: 0.5 }, folder)).toMatchObject({ temperature: 0.5, topK: 7 });
+    },
+  );
+
+  it('may say that all tokens are drawn from where none is drawn', async () => {
+    change('generation_config.json', { top_k: 0 });
+    const { generation } = await readMarianConfig(folder);
+    expect(generationFor(generation, {}, folder)).toMatchObject({ beams: 4, temperature: undefined });
   });
 
   it.each([
