@@ -13,6 +13,15 @@ export function placementOptions(
     .option('--threads <n>', 'CPU threads (default: all)', positiveInteger);
 }
 
+/** The type that weights are stored in. */
+export function saveAsOption(standard: string): Option {
+  return new Option('--save-as <type>', `of the weights in the file (default: ${standard})`).choices([
+    'fp32',
+    'bf16',
+    'fp16',
+  ]);
+}
+
 /** For commander: names with commas between them. */
 export function list(text: string): string[] {
   return text

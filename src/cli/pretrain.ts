@@ -8,7 +8,7 @@ import type {
 } from '../train/pretrain/types.js';
 import { counted, grouped, percent, printable } from '../util/format.js';
 import { formatDuration, Progress, Stages } from '../util/progress.js';
-import { number, placementOptions, TRAINING_PRECISIONS, wholeNumber } from './arguments.js';
+import { number, placementOptions, saveAsOption, TRAINING_PRECISIONS, wholeNumber } from './arguments.js';
 import { interruptible } from './interrupt.js';
 
 type PretrainFlags = Omit<PretrainOptions, 'learningRate'> & { lr?: number; json?: boolean };
@@ -60,13 +60,7 @@ export function register(program: Command): void {
       number,
     )
     .option('--dropout <share>', 'in the encoder, while it is pre-trained (default: 0)', number)
-    .addOption(
-      new Option('--save-as <type>', 'of the weights in the file (default: bf16)').choices([
-        'fp32',
-        'bf16',
-        'fp16',
-      ]),
-    )
+    .addOption(saveAsOption('bf16'))
     .option('--seed <n>', 'decides weights, order, masks and the papers held out (default: 42)', wholeNumber);
   placementOptions(command, TRAINING_PRECISIONS)
     .option('--resume', 'go on where the same run was left, or begin')

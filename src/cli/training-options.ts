@@ -1,6 +1,6 @@
 import { type Command, Option } from 'commander';
 import type { TrainOptions } from '../train/types.js';
-import { number, placementOptions, TRAINING_PRECISIONS, wholeNumber } from './arguments.js';
+import { number, placementOptions, saveAsOption, TRAINING_PRECISIONS, wholeNumber } from './arguments.js';
 
 /** What {@link trainingOptions} come to. */
 export type TrainingFlags = Omit<TrainOptions, 'learningRate' | 'distillation'> & {
@@ -45,6 +45,7 @@ export function trainingOptions(command: Command): Command {
       'make no back-translated copies, as the recipe may ask for, and leave out those that are there',
     );
   return placementOptions(command, TRAINING_PRECISIONS)
+    .addOption(saveAsOption('fp32'))
     .option('--deterministic', 'the same weights from the same seed on CUDA too, more slowly')
     .option('--offline', 'use only what was downloaded before')
     .option('--save-predictions <file>', "write the test papers' predictions, one JSON line each")

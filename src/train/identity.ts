@@ -20,7 +20,7 @@ const ENCODER = 'the encoder';
 /** What of a plan decides its weights, and is known before any copies are made. */
 type Terms = Pick<
   TrainPlan,
-  'recipe' | 'seed' | 'device' | 'precision' | 'threads' | 'deterministic' | 'versions'
+  'recipe' | 'seed' | 'device' | 'precision' | 'saveAs' | 'threads' | 'deterministic' | 'versions'
 >;
 
 /**
@@ -38,10 +38,10 @@ export async function identify(
 ): Promise<Identity> {
   // The copies that it asked for are known themselves.
   const { description, encoder: _, augment: __, ...recipe } = plan.recipe.resolved;
-  const { seed, device, precision, threads, deterministic, versions } = plan;
+  const { seed, device, precision, saveAs, threads, deterministic, versions } = plan;
   return {
     ...named(recipe, key => (OPTIONS.includes(key) ? optionName(key) : `the recipe's "${key}"`)),
-    ...named({ microBatch, seed, device, precision, threads, deterministic }, optionName),
+    ...named({ microBatch, seed, device, precision, saveAs, threads, deterministic }, optionName),
     [DATA]: data,
     [ENCODER]: await contentHash(encoder),
     ...(lesson && {

@@ -26,6 +26,7 @@ const TYPES: OptionTypes<TrainOptions> = {
   splitSeed: 'number',
   device: 'string',
   precision: 'string',
+  saveAs: 'string',
   threads: 'number',
   deterministic: 'boolean',
   offline: 'boolean',
@@ -50,6 +51,7 @@ export function checkTrainOptions(options: TrainOptions): void {
     throw new ArxivNativeError('BAD_OPTION', 'train: "recipe" must be a name, a path or an object');
   }
   checkChoice('precision', options.precision, ['auto', 'fp32', 'bf16', 'fp16'], 'train');
+  checkChoice('saveAs', options.saveAs, ['fp32', 'bf16', 'fp16'], 'train');
   const ranges = Object.entries({
     seed: [seed, 0],
     splitSeed: [splitSeed, 0],

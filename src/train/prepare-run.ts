@@ -19,6 +19,7 @@ import {
 } from './plan.js';
 import { DEFAULT_RECIPE, type Recipe } from './recipe.js';
 import { makeSchedule } from './schedule.js';
+import { DEFAULT_SAVE_AS } from './stored-as.js';
 import type { TrainHooks, TrainOptions, TrainPlan } from './types.js';
 
 const { version } = createRequire(import.meta.url)('../../package.json') as { version: string };
@@ -37,7 +38,15 @@ export interface Start {
   identity: Identity;
   terms: Pick<
     TrainPlan,
-    'recipe' | 'device' | 'precision' | 'threads' | 'seed' | 'deterministic' | 'microBatch' | 'versions'
+    | 'recipe'
+    | 'device'
+    | 'precision'
+    | 'saveAs'
+    | 'threads'
+    | 'seed'
+    | 'deterministic'
+    | 'microBatch'
+    | 'versions'
   >;
   splitSeed: number;
 }
@@ -97,6 +106,7 @@ export async function openStart(
     recipe: { name, resolved: recipe },
     device,
     precision,
+    saveAs: options.saveAs ?? DEFAULT_SAVE_AS,
     threads,
     seed,
     deterministic,
@@ -153,6 +163,7 @@ export function planRun(start: Start, copies: TrainedCopies | undefined): Run {
     },
     device,
     precision,
+    saveAs: terms.saveAs,
     threads,
     seed,
     deterministic,

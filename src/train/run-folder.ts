@@ -2,12 +2,18 @@ import { copyFile, link } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ArxivNativeError } from '../errors.js';
 import { checkSavedModelPlace, METRICS, savedTraining } from '../model/saved-model.js';
-import type { EngineModel } from '../native.js';
+import type { EngineModel, TrainingPrecision } from '../native.js';
 import { writeWhole } from '../util/files.js';
 import type { Checkpoint, TrainState } from './checkpoint.js';
 import { fingerprint, type Identity, requireSameButCopies } from './identity.js';
+import { STORED_AS } from './stored-as.js';
 import type { TrainingRecord } from './types.js';
 import { requireSize, WorkFolder, type WorkOptions } from './work-folder.js';
+
+interface RunOptions extends WorkOptions {
+  /** The type that the model's weights are stored in. */
+  saveAs: TrainingPrecision;
+}
 
 /** Where the model is put together. */
 const MODEL = 'model';
@@ -27,6 +33,15 @@ const KIND = {
 export class RunFolder extends WorkFolder<TrainState> {
   private bestEpoch: number | undefined;
 
+  private constructor(
+    target: string,
+    path: string,
+    protected override readonly options: RunOptions,
+    found: Checkpoint<TrainState> | undefined,
+  ) {
+    super(target, path, options, found);
+  }
+
   /**
    * As WorkFolder's `occupy`, with what was left.
    *
@@ -35,7 +50,7 @@ export class RunFolder extends WorkFolder<TrainState> {
    */
   static async use<T>(
     out: string,
-    options: WorkOptions,
+    options: RunOptions,
     work: (run: RunFolder, signal: AbortSignal) => Promise<T>,
   ): Promise<T> {
     const { resume, force } = options;
@@ -97,19 +112,21 @@ export class RunFolder extends WorkFolder<TrainState> {
 
   /** Keeps the model's weights as the best so far. Throws IO. */
   async saveBest(model: EngineModel, epoch: number): Promise<void> {
-    await writeWhole(join(this.path, best(epoch)), part =>
-      model.save(part, { optimizer: false, metadata: {} }),
-    );
+    await writeWhole(join(this.path, best(epoch)), part => this.saveWeights(model, part));
     this.bestEpoch = epoch;
   }
 
   /** Puts the best weights (or, where no epoch has ended, the model's) and metrics.jsonl into a model's folder. */
   async give(model: EngineModel, weights: string, metrics: string): Promise<void> {
     const source = this.weights;
-    if (source === undefined) await model.save(weights, { optimizer: false, metadata: {} });
+    if (source === undefined) await this.saveWeights(model, weights);
     // Not every file system has links.
     else await link(source, weights).catch(() => copyFile(source, weights).catch(this.failed));
     if (this.metricsBytes > 0) await copyFile(join(this.path, METRICS), metrics).catch(this.failed);
+  }
+
+  private saveWeights(model: EngineModel, file: string): Promise<void> {
+    return model.save(file, { optimizer: false, metadata: {}, dtype: STORED_AS[this.options.saveAs] });
   }
 
   protected override async clear(beginning?: boolean): Promise<void> {

@@ -27,6 +27,7 @@ import { checkTrainOptions } from './options.js';
 import { openStart, planRun, type Run, recipeName, throwIfAborted } from './prepare-run.js';
 import { DEFAULT_RECIPE, loadRecipe, type Recipe } from './recipe.js';
 import { RunFolder } from './run-folder.js';
+import { DEFAULT_SAVE_AS } from './stored-as.js';
 import type { TrainHooks, TrainingRecord, TrainOptions, TrainPlan, TrainResult } from './types.js';
 import { learnWords, type TrainedWords, wordsRecord } from './words.js';
 
@@ -59,6 +60,7 @@ export async function train(options: TrainOptions, hooks: TrainHooks = {}): Prom
     savePredictions,
     force = false,
     resume = false,
+    saveAs = DEFAULT_SAVE_AS,
   } = options;
   const recipe = loadRecipe(from, { ...options, batchSize: batchSize === 'auto' ? undefined : batchSize });
   if (savePredictions !== undefined) {
@@ -66,7 +68,7 @@ export async function train(options: TrainOptions, hooks: TrainHooks = {}): Prom
     await checkOutput(savePredictions, { force, inputs });
   }
   const out = options.out ?? defaultFolder(options);
-  return RunFolder.use(out, { force, resume, signal: hooks.signal }, async (folder, signal) => {
+  return RunFolder.use(out, { force, resume, saveAs, signal: hooks.signal }, async (folder, signal) => {
     try {
       return await trainIn(folder, options, recipe, { ...hooks, signal });
     } catch (error) {
@@ -215,7 +217,9 @@ async function learn(
     hooks,
   );
   const { history, best, steps, microBatch, sessions, stepSeconds } = state;
-  if (!interrupted && best!.epoch !== history.length) await model.load(await openTensors(folder.weights!));
+  // The test is of the weights as they are stored.
+  const isKept = best?.epoch === history.length && plan.saveAs === 'fp32';
+  if (!interrupted && !isKept) await model.load(await openTensors(folder.weights!));
   const words = trainedWords && best?.scales ? { ...trainedWords, scales: best.scales } : undefined;
   const test = interrupted ? undefined : await scoreTest({ model, words }, tokenized(data.test), data, hooks);
   const training: TrainingRecord = {

@@ -40,6 +40,8 @@ export interface TrainOptions extends Omit<RecipeOverrides, 'batchSize'> {
   device?: string | undefined;
   /** `auto` (the fastest that the device computes natively), `fp32`, `bf16` or `fp16`. */
   precision?: 'auto' | TrainingPrecision | undefined;
+  /** The type that the weights are stored in; `fp32` if absent. The others take half of the space. */
+  saveAs?: TrainingPrecision | undefined;
   /** CPU threads of the engine; by default as many as the process may use. */
   threads?: number | undefined;
   /** The same weights from the same seed on CUDA too, more slowly; on CPU that always holds. */
@@ -123,6 +125,8 @@ export interface TrainPlan {
   };
   device: string;
   precision: Precision;
+  /** The type that the weights are stored in. */
+  saveAs: TrainingPrecision;
   threads: number;
   seed: number;
   deterministic: boolean;

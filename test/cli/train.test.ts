@@ -6,6 +6,7 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  statSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -127,6 +128,25 @@ describe('train', () => {
     const first = await weights('a', '5');
     expect(first.equals(await weights('b', '5'))).toBe(true);
     expect(first.equals(await weights('c', '6'))).toBe(false);
+  });
+
+  it.each(['bf16', 'fp16'])('stores weights in %s, and tests them as they are stored', async type => {
+    expect((await cli(args('--save-predictions', join(folder, 'exact.jsonl')))).exitCode).toBe(0);
+    const exact = statSync(join(out, WEIGHTS)).size;
+    const [rounded, said] = [join(folder, 'rounded'), join(folder, 'said.jsonl')];
+    const more = ['--save-as', type, '--out', rounded, '--save-predictions', said];
+    expect((await cli([...args(...more)])).exitCode).toBe(0);
+    const size = statSync(join(rounded, WEIGHTS)).size;
+    expect(size / exact).toBeGreaterThan(0.49);
+    expect(size / exact).toBeLessThan(0.6);
+    const again = join(folder, 'again.jsonl');
+    const judged = ['--no-baseline', '--precision', 'fp32', '--output', again];
+    expect((await cli(['evaluate', rounded, ...judged])).exitCode).toBe(0);
+    expect(readFileSync(again, 'utf8')).toBe(readFileSync(said, 'utf8'));
+    expect(readFileSync(again, 'utf8')).not.toBe(readFileSync(join(folder, 'exact.jsonl'), 'utf8'));
+    const { training } = await openSavedModel(rounded);
+    expect(training).toMatchObject({ saveAs: type });
+    expect(readFileSync(join(rounded, 'README.md'), 'utf8')).toContain(`weights stored in ${type}`);
   });
 
   it.each(['concat', 'cls'])('trains the %s head, and the classes of the data', async head => {

@@ -265,7 +265,7 @@ describe('a training that did not end', () => {
   it('holds only the last checkpoint and the best weights', async () => {
     await run({ epochs: 1 });
     const model = engine.created[0]!;
-    await RunFolder.use(`${out}-2`, { resume: false, force: false }, async folder => {
+    await RunFolder.use(`${out}-2`, { resume: false, force: false, saveAs: 'fp32' }, async folder => {
       const weights = () =>
         readdirSync(folder.path)
           .filter(name => name.endsWith('.safetensors'))

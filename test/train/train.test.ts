@@ -200,6 +200,10 @@ describe('train', () => {
     out += '-2';
     await run({ epochs: 1 });
     expect(engine.created[1]!.model.loads).toBe(0);
+    // As they are stored they are others.
+    out += '-3';
+    await run({ epochs: 1, saveAs: 'bf16' });
+    expect(engine.created[2]!.model.loads).toBe(1);
   });
 
   it('writes the predictions of the test papers', async () => {

@@ -130,11 +130,18 @@ function encoderName(record: TrainingRecordReader): string | undefined {
   return revision === undefined ? basename(id) : `${id} at revision ${revision}`;
 }
 
+/** Nothing for weights that are stored as they were trained. */
+function storedAs(record: TrainingRecordReader): string | undefined {
+  const type = record.text('saveAs');
+  return type === undefined || type === 'fp32' ? undefined : `stored in ${type}`;
+}
+
 function machine(record: TrainingRecordReader): string {
   const threads = record.number('threads');
   return [
     record.text('device'),
     record.text('precision'),
+    storedAs(record),
     threads && counted(threads, 'thread'),
     record.value('deterministic') === true && 'deterministic',
   ]

@@ -9,6 +9,7 @@ import { bertNames } from '../../model/encoder-folder.js';
 import type { EngineModel, ModelOptions } from '../../native.js';
 import { hashFile } from '../../util/files.js';
 import { contentHash, fingerprint, type Identity } from '../identity.js';
+import { STORED_AS } from '../stored-as.js';
 import { Batches } from './batches.js';
 import { encoderCard } from './card.js';
 import { TokenCorpus } from './corpus.js';
@@ -36,9 +37,6 @@ import type {
 export type * from './types.js';
 
 const { version } = createRequire(import.meta.url)('../../../package.json') as { version: string };
-
-/** safetensors' names of the types that weights are stored in. */
-const DTYPES = { fp32: 'F32', bf16: 'BF16', fp16: 'F16' } as const;
 
 /**
  * Pre-trains an encoder by masked words and, beside them, the papers' categories: a new one with a vocabulary of its
@@ -173,7 +171,7 @@ async function learn(run: Run, options: PretrainOptions, hooks: PretrainHooks): 
     record = recordOf(run);
     await folder.save(model, state);
     const weights = (file: string) =>
-      model.save(file, { optimizer: false, metadata: {}, dtype: DTYPES[plan.saveAs], names });
+      model.save(file, { optimizer: false, metadata: {}, dtype: STORED_AS[plan.saveAs], names });
     await folder.give(weights, { config, tokenizer: start.tokenizer, record, card: encoderCard(record) });
   };
   const log = (line: object) => folder.log(line);
