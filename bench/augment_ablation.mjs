@@ -6,12 +6,11 @@
 //   node bench/augment_ablation.mjs --papers PAPERS --encoder ENCODER --model-dir MODELS --work DIR \
 //     --cell 300:5 --cell 3000:3                    300 papers a class with five seeds, 3,000 with three
 //   node bench/augment_ablation.mjs --work DIR --report
-import { spawn } from 'node:child_process';
 import { appendFileSync, existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { seededRandom } from '../dist/util/random.js';
+import { cli } from './experiment.mjs';
 
 const { values } = parseArgs({
   options: {
@@ -39,7 +38,6 @@ const CATEGORY = 'cs.AI';
 /** What Student's t with 1 to 9 degrees of freedom exceeds in 2.5 % of the cases. */
 const STUDENT = [12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262];
 const results = join(values.work, 'results.jsonl');
-const launcher = fileURLToPath(new URL('../bin/arxiv-native.js', import.meta.url));
 
 mkdirSync(values.work, { recursive: true });
 if (!values.report) for (const cell of values.cell) await runCell(...cell.split(':').map(Number));
@@ -49,12 +47,12 @@ async function runCell(perClass, seeds) {
   const data = join(values.work, `data-${perClass}`);
   if (!existsSync(join(data, 'dataset.json'))) {
     const classes = ['--categories', values.categories, '--per-class', String(perClass), '--seed', '42'];
-    await cli('prepare', values.papers, '--out', data, ...classes);
+    await cli(['prepare', values.papers, '--out', data, ...classes]);
   }
   if (!existsSync(join(data, 'augmented.jsonl'))) {
     const models = values['model-dir'] ? ['--model-dir', values['model-dir']] : [];
     const copies = ['--category', CATEGORY, '--samples', values.samples, '--pivot', values.pivot];
-    await cli('augment', data, ...copies, ...models);
+    await cli(['augment', data, ...copies, ...models]);
   }
   for (let seed = Number(values['first-seed']), last = seed + seeds; seed < last; seed++) {
     for (const augmented of [false, true]) await runOnce(data, perClass, seed, augmented);
@@ -82,7 +80,7 @@ async function runOnce(data, perClass, seed, augmented) {
   const args = ['train', '--data', data, '--out', out, ...options, ...place, ...threads, ...how];
   const more = ['--resume', '--json', '--save-predictions', predictions];
   rmSync(predictions, { force: true });
-  const { training } = JSON.parse(await cli(...args, ...more));
+  const { training } = JSON.parse(await cli([...args, ...more]));
   const said = readFileSync(predictions, 'utf8')
     .split('\n')
     .filter(Boolean)
@@ -190,20 +188,4 @@ function paperInterval(pairs, papers) {
 
 function mean(numbers) {
   return numbers.reduce((sum, value) => sum + value, 0) / numbers.length;
-}
-
-/** Standard output of the command; what it says of its progress is shown. */
-function cli(...args) {
-  const child = spawn(process.execPath, [launcher, ...args], { stdio: ['ignore', 'pipe', 'inherit'] });
-  let output = '';
-  child.stdout.setEncoding('utf8').on('data', text => {
-    output += text;
-  });
-  return new Promise((resolve, reject) => {
-    child.on('error', reject);
-    child.on('close', code => {
-      if (code === 0) resolve(output);
-      else reject(new Error(`arxiv-native ${args[0]} ended with ${code}`));
-    });
-  });
 }

@@ -1,11 +1,10 @@
 // The table of results: every version of the predecessor and ours on the same real papers, beside words alone.
 // Each run is `train --resume` and `evaluate` of the built CLI and is kept in --out: started again, the script goes on
 // where it was stopped. `npm run build` first; bench/README.md has the commands.
-import { spawn } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { cli, keep, makeAll, slug } from './experiment.mjs';
 
 const PER_CLASS = '3000';
 const SPLIT_SEED = '42';
@@ -54,13 +53,12 @@ const rows = [
 mkdirSync(join(out, 'figures'), { recursive: true });
 for (const labels of new Set(rows.map(({ data = 'primary' }) => data))) await prepare(labels);
 
-const waiting = rows.flatMap(row => row.seeds.map(seed => ({ ...row, seed })));
-let failed = false;
-await Promise.all(Array.from({ length: Number(values.parallel) }, work));
+const runs = rows.flatMap(row => row.seeds.map(seed => ({ ...row, seed })));
+const isWhole = await makeAll(runs, Number(values.parallel), measure);
 const table = renderTable();
 writeFileSync(join(out, 'table.md'), table);
 console.log(table);
-process.exitCode = failed ? 1 : 0;
+process.exitCode = isWhole ? 0 : 1;
 
 async function prepare(labels) {
   const folder = join(out, labels);
@@ -69,56 +67,24 @@ async function prepare(labels) {
   await cli(['prepare', values.papers, '--out', folder, ...rule]);
 }
 
-async function work() {
-  for (let run = waiting.shift(); run !== undefined && !failed; run = waiting.shift()) {
-    try {
-      await measure(run);
-    } catch (error) {
-      failed = true;
-      console.error(`${run.name}, seed ${run.seed}: ${error.message}`);
-    }
-  }
-}
-
 async function measure({ name, seed, ...row }) {
   const { recipe = name, data = 'primary', encoder: own = encoder, epochs: atMost = epochs } = row;
   const figures = figuresFile(name, seed);
   if (existsSync(figures)) return;
-  const model = join(out, 'models', keyOf(name, seed));
+  const model = join(out, 'models', slug(name, seed));
   const { threads } = values;
   console.error(`${name}, seed ${seed}: training`);
-  await cli([
+  const train = [
     ...['train', '--resume', '--data', join(out, data), '--recipe', recipe, '--encoder', own, '--out', model],
     ...['--epochs', atMost, '--seed', String(seed), '--threads', threads, '--no-augment'],
-  ]);
-  const evaluation = await cli(['evaluate', model, '--threads', threads, '--json']);
-  writeFileSync(`${figures}.part`, evaluation);
-  renameSync(`${figures}.part`, figures);
-}
-
-function keyOf(name, seed) {
-  return `${name.replaceAll(/[^\w.]+/g, '-')}-${seed}`;
+  ];
+  await cli(train, { quiet: true });
+  const evaluation = await cli(['evaluate', model, '--threads', threads, '--json'], { quiet: true });
+  keep(figures, evaluation);
 }
 
 function figuresFile(name, seed) {
-  return join(out, 'figures', `${keyOf(name, seed)}.json`);
-}
-
-/** Standard output of the CLI; its standard error is a file beside the figures. */
-async function cli(args) {
-  const bin = fileURLToPath(new URL('../bin/arxiv-native.js', import.meta.url));
-  const child = spawn(process.execPath, [bin, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
-  let output = '';
-  let said = '';
-  child.stdout.setEncoding('utf8').on('data', text => {
-    output += text;
-  });
-  child.stderr.setEncoding('utf8').on('data', text => {
-    said = (said + text).slice(-2000);
-  });
-  const code = await new Promise((resolve, reject) => child.on('error', reject).on('close', resolve));
-  if (code !== 0) throw new Error(`arxiv-native ${args[0]} ended with ${code}: ${said}`);
-  return output;
+  return join(out, 'figures', `${slug(name, seed)}.json`);
 }
 
 function renderTable() {
