@@ -7,7 +7,7 @@ import { loadEngine } from '../dist/engine.js';
 import { openEncoder } from '../dist/model/encoder.js';
 import { commitSavedModel, stageSavedModel, WEIGHTS } from '../dist/model/saved-model.js';
 import { Tokenizer } from '../dist/text/tokenizer.js';
-import { classWeights, headShape, trainingShape } from '../dist/train/plan.js';
+import { bertShape, classWeights, headShape, trainingShape } from '../dist/train/plan.js';
 import { loadRecipe } from '../dist/train/recipe.js';
 import { seededRandom, shuffle } from '../dist/util/random.js';
 import { spec } from './worker.mjs';
@@ -91,20 +91,7 @@ async function randomEncoder() {
   const tokenizer = vocabulary
     ? await Tokenizer.open(place)
     : Tokenizer.train(texts, RANDOM_SHAPES[name].vocabSize);
-  const shape = {
-    ...RANDOM_SHAPES[name],
-    maxPositions: 512,
-    typeVocabSize: 2,
-    layerNormEps: 1e-12,
-    activation: 'gelu',
-    hiddenDropout: 0.1,
-    attentionOutputDropout: 0.1,
-    attentionDropout: 0.1,
-    initializerRange: 0.02,
-    positionOffset: 0,
-    padTokenId: tokenizer.padTokenId,
-    relativeAttentionBuckets: 0,
-  };
+  const shape = bertShape({ ...RANDOM_SHAPES[name], maxPositions: 512 }, tokenizer);
   const { tokenizer: rules, config } = tokenizer.toJSON();
   const files = {
     'tokenizer.json': { version: '1.0', ...rules },
