@@ -1,8 +1,8 @@
 // The table of results: every version of the predecessor and ours on the same real papers, beside words alone.
 // Each run is `train --resume` and `evaluate` of the built CLI and is kept in --out: started again, the script goes on
-// where it was stopped. `npm run build` first; bench/README.md has the commands.
+// where it was stopped. The figures of figures/ beside this file, copied into OUT/figures, are not made again. `npm run build` first; bench/README.md has the commands.
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { cli, keep, makeAll, slug } from './experiment.mjs';
 
@@ -79,8 +79,12 @@ async function measure({ name, seed, ...row }) {
     ...['--epochs', atMost, '--seed', String(seed), '--threads', threads, '--no-augment'],
   ];
   await cli(train, { quiet: true });
-  const evaluation = await cli(['evaluate', model, '--threads', threads, '--json'], { quiet: true });
-  keep(figures, evaluation);
+  const evaluation = JSON.parse(
+    await cli(['evaluate', model, '--threads', threads, '--json'], { quiet: true }),
+  );
+  // Where they lie here is nobody's business elsewhere.
+  const places = { model: basename(model), data: { ...evaluation.data, source: data } };
+  keep(figures, `${JSON.stringify({ ...evaluation, ...places }, null, 1)}\n`);
 }
 
 function figuresFile(name, seed) {
