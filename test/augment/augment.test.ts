@@ -1,4 +1,5 @@
 import {
+  appendFileSync,
   chmodSync,
   cpSync,
   existsSync,
@@ -330,6 +331,16 @@ describe('copies beside the splits', () => {
       copy => ({ ...copy, categories: ['cs.CL'] }),
       /its parent .* is not of its class "cs.CL"/,
     ],
+    ['with another title', copy => ({ ...copy, title: 'Paper 77' }), /its title is not that of its parent/],
+    ['without an abstract', copy => ({ ...copy, abstract: ' ' }), /its abstract is empty/],
+    [
+      'with the words of the parent',
+      copy => ({
+        ...copy,
+        abstract: lines(join(prepared, 'train.jsonl')).find(({ id }) => id === copy.parent).abstract,
+      }),
+      /it has the words of its parent/,
+    ],
   ])('are refused %s', async (_, change, message) => {
     await run();
     rmSync(join(data, 'augmented.json'));
@@ -338,6 +349,14 @@ describe('copies beside the splits', () => {
     expect(error).toMatchObject({ code: 'BAD_INPUT' });
     expect(error.message).toMatch(message);
     expect(error.message).toContain('augmented.jsonl:1:');
+  });
+
+  it('are refused where one is there twice', async () => {
+    await run();
+    rmSync(join(data, 'augmented.json'));
+    const file = join(data, 'augmented.jsonl');
+    appendFileSync(file, readFileSync(file, 'utf8').split('\n')[0]!);
+    expect((await loading()).message).toMatch(/augmented.jsonl:6: it has the words of/);
   });
 
   it('leave nothing half written, and what a kill left goes with the data set', async () => {
