@@ -40,6 +40,14 @@ const CODES: Record<string, string> = {
   pt: 'por',
 };
 
+/** Debian's packages of these directions, there and back. */
+const PACKAGES: Record<string, string> = {
+  ca: 'apertium-eng-cat',
+  eo: 'apertium-eo-en',
+  es: 'apertium-eng-spa',
+  gl: 'apertium-en-gl',
+};
+
 /** The rule-based translator of that name, as the system's package installs it: a run of its program for each batch. */
 export const apertium: TranslatorKind = {
   async survey(options: TranslatorOptions, { signal }: FetchHooks): Promise<Survey> {
@@ -125,8 +133,9 @@ async function findMode(
   const names = [`${CODES[from] ?? from}-${CODES[to] ?? to}`, `${from}-${to}`];
   const mode = names.find(name => modes.includes(name));
   if (mode === undefined) {
+    const known = PACKAGES[from === 'en' ? to : from];
     throw new ArxivNativeError('BAD_OPTION', `apertium has no data for the direction ${names[0]}`, {
-      remedy: `Install it: apt-get install apertium-${names[0]!.split('-').sort().join('-')}; or choose another language with --pivot.`,
+      remedy: `${known === undefined ? 'Look for it: apt-cache search apertium' : `Install it: apt-get install ${known}`}; or choose another language with --pivot.`,
     });
   }
   const version = /\d+(\.\d+)+/.exec(await run(['-V'], signal))?.[0] ?? 'of unknown version';

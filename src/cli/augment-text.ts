@@ -1,6 +1,6 @@
-import type { AugmentPlan } from '../augment/augment.js';
+import type { AugmentPlan, AugmentResult } from '../augment/augment.js';
 import { megabytes } from '../util/files.js';
-import { counted } from '../util/format.js';
+import { counted, grouped } from '../util/format.js';
 import { formatDuration } from '../util/progress.js';
 
 /** What a person is told before anything is fetched or translated. */
@@ -15,4 +15,27 @@ export function augmentPlanText(plan: AugmentPlan): string {
 /** What a person is told while another process puts copies there. */
 export function waitingText(folder: string): string {
   return `waiting for another process that puts copies into ${folder}`;
+}
+
+/** What became of the papers that were drawn. */
+export function augmentSummaryText({
+  drawn,
+  samples,
+  category,
+  copies,
+  pivots,
+  dropped,
+  file,
+}: AugmentResult): string {
+  const made = copies + Object.values(dropped).reduce((sum, count) => sum + count, 0);
+  return [
+    `${counted(drawn.length, 'paper')} of ${category} drawn${drawn.length < samples ? ', all there are' : ''}: ${counted(copies, 'copy', 'copies')} through ${pivots.join(', ')}`,
+    ...Object.entries(dropped).map(([defect, count]) => `${grouped(count)} dropped: ${defect}`),
+    ...(copies < made / 2
+      ? [
+          `warning: only ${grouped(copies)} of ${counted(made, 'copy', 'copies')} were worth keeping; another translator or --pivot may do better`,
+        ]
+      : []),
+    `Saved: ${file}`,
+  ].join('\n');
 }

@@ -143,6 +143,52 @@ describe('augment', () => {
     expect(lines(join(data, 'augmented.jsonl'))).toHaveLength(5);
   });
 
+  it('counts a copy of which one sentence lost its end', async () => {
+    fake.say = (text, { to }) => ({ text: to === 'en' ? text.replace(/not bad.*/, 'fine.') : text });
+    const long = 'It is not bad at all, as we show by long rows of experiments on many things.';
+    const file = join(data, 'train.jsonl');
+    const papers = lines(file).map(paper => ({
+      ...paper,
+      abstract: `We show ${paper.title}, ${'and it is new '.repeat(20)}. ${long}`,
+    }));
+    writeFileSync(file, papers.map(paper => JSON.stringify(paper)).join('\n'));
+    rmSync(join(data, 'dataset.json'));
+    expect((await failure(run())).message).toContain('5 × a sentence much shorter than the original');
+  });
+
+  it('says that there is nothing to translate where no paper has an abstract', async () => {
+    const file = join(data, 'train.jsonl');
+    const empty = lines(file).map(paper => JSON.stringify({ ...paper, abstract: '' }));
+    writeFileSync(file, empty.join('\n'));
+    rmSync(join(data, 'dataset.json'));
+    expect(await failure(run())).toMatchObject({
+      code: 'BAD_INPUT',
+      message: expect.stringContaining('has an abstract'),
+    });
+  });
+
+  it('names the variable of the cache where it cannot be written', async () => {
+    const cache = process.env.ARXIV_NATIVE_CACHE!;
+    process.env.ARXIV_NATIVE_CACHE = papers;
+    try {
+      expect(await failure(run())).toMatchObject({
+        code: 'IO',
+        remedy: expect.stringContaining('ARXIV_NATIVE_CACHE'),
+      });
+    } finally {
+      process.env.ARXIV_NATIVE_CACHE = cache;
+    }
+  });
+
+  it('tells of a batch at once, not of its first text', async () => {
+    const words: number[] = [];
+    await run(
+      {},
+      { onProgress: event => event.type === 'translating' && event.to === 'es' && words.push(event.words) },
+    );
+    expect(words).toEqual([0, 39]);
+  });
+
   it('goes on where it broke down, and asks for each text once', async () => {
     const say = fake.say;
     let left = 4;

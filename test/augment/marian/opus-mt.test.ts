@@ -80,7 +80,7 @@ describe('opus-mt', () => {
     const endless = { failure: 'a translation that did not end within 2 tokens' };
     expect(translations).toEqual([
       endless,
-      { failure: '33 tokens; the model takes 32 at most' },
+      { failure: 'a text of more than 32 tokens, which the model cannot take' },
       endless,
       endless,
     ]);
