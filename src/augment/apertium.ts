@@ -18,12 +18,15 @@ import type {
 } from './translator.js';
 
 /** Raise it with every change that gives other words: what was translated before is then translated again. */
-const METHOD = 1;
+const METHOD = 2;
 
 /** On one core, program starts included: somewhat less than was measured. */
 const WORDS_PER_SECOND = 2000;
 /** Texts that one run of the program gets: it takes longer to start than to translate one. */
 const BATCH = 64;
+
+/** Before words that it does not know, unless it is told by -u to leave the sign out. */
+const UNKNOWN_MARK = '*';
 
 /** Begins the name of a folder for the program's input; the number of the process that made it follows. */
 const FOLDER = 'arxiv-native-apertium-';
@@ -61,6 +64,7 @@ export const apertium: TranslatorKind = {
     await removeAbandoned();
     return {
       identity: `apertium ${version}, ${mode} ${content.slice(0, 16)}, method ${METHOD}`,
+      unknownMark: UNKNOWN_MARK,
       translate: (texts, deliver, signal) => translate(mode, texts, options.threads, deliver, signal),
       async close() {},
     };
@@ -189,7 +193,7 @@ async function translateTexts(
   await writeFile(file, texts.map(text => `${text}\n\n`).join('')).catch(error => {
     throw fileError(error, `writing ${file}`);
   });
-  const found = (await run(['-u', mode, file], signal)).trimEnd().split('\n\n');
+  const found = (await run([mode, file], signal)).trimEnd().split('\n\n');
   if (found.length === texts.length) return found.map(text => ({ text: text.trim() }));
   if (texts.length === 1) return [{ failure: 'a text that came back in several parts' }];
   const each: Translation[] = [];

@@ -6,7 +6,7 @@ import { isCancelled, throwIfCancelled } from '../util/cancel.js';
 import { countWords, type DirectionProgress, translatePapers } from './direction.js';
 import { protectMarkup } from './markup.js';
 import type { TranslationSettings } from './options.js';
-import { defectOf, defectOfSentences } from './quality.js';
+import { defectOf, defectOfSentences, defectOfUnknown } from './quality.js';
 import { splitSentences } from './sentences.js';
 import type { FetchHooks, TranslatorKind, TranslatorOptions } from './translator.js';
 import { TRANSLATORS, type TranslatorName } from './translators.js';
@@ -76,7 +76,7 @@ export async function backTranslate(
         signal: hooks.signal,
         onProgress: progress => hooks.onProgress?.({ type: 'translating', from, to, ...progress }),
       });
-      return { identity: translator.identity, translated };
+      return { identity: translator.identity, mark: translator.unknownMark, translated };
     } catch (error) {
       if (!isCancelled(error)) throw error;
       const { message } = error as ArxivNativeError;
@@ -96,22 +96,29 @@ export async function backTranslate(
     const sent = originals.map(({ markup }) => parts(markup.text));
     const there = await translate(SOURCE, pivot, sent);
     // What got lost on the way there has no way back.
-    const texts = there.translated.map(each => ('texts' in each ? each.texts : []));
+    const texts = there.translated.map(each => ('texts' in each ? unmarked(each.texts, there.mark) : []));
     const back = await translate(pivot, SOURCE, texts);
     const copies = originals.map(({ abstract, markup }, i) => {
       const [first, second] = [there.translated[i]!, back.translated[i]!];
       if ('failure' in first) return { defect: first.failure };
       if ('failure' in second) return { defect: second.failure };
-      const copy = markup.restore(cleanText(second.texts.join(' ')));
+      const sentences = unmarked(second.texts, back.mark);
+      const copy = markup.restore(cleanText(sentences.join(' ')));
       const defect =
         copy === undefined
           ? 'a formula, command or address was lost'
-          : (defectOf(abstract, copy) ?? defectOfSentences(sent[i]!, second.texts));
+          : (defectOf(abstract, copy) ??
+            defectOfSentences(sent[i]!, sentences) ??
+            defectOfUnknown(markup.text, second.texts.join(' '), back.mark));
       return defect === undefined ? { abstract: copy! } : { defect };
     });
     results.push({ pivot, translator: `${there.identity}; ${back.identity}`, copies });
   }
   return results;
+}
+
+function unmarked(texts: readonly string[], mark: string | undefined): readonly string[] {
+  return mark === undefined ? texts : texts.map(text => text.replaceAll(mark, ''));
 }
 
 async function planOf(

@@ -24,8 +24,8 @@ const MARKUP = new RegExp(
  */
 const PLACEHOLDER = /XQ(\d+)/g;
 
-/** Tell a word that is a formula without dollars, as 10^{-16} and C_η. */
-const FORMULA_SIGNS = /[\^_{}]/;
+/** Tell a word that is a formula without dollars, as 10^{-16}, C_η and A*. A translator's marks are among them. */
+const FORMULA_SIGNS = /[\^_{}*]/;
 /** Around such a word they belong to the sentence. */
 const QUOTES = `"'“”‘’`;
 const ENDS = `.,;:!?${QUOTES}`;

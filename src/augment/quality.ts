@@ -36,3 +36,24 @@ export function defectOfSentences(
   }
   return undefined;
 }
+
+/**
+ * Of the words of a copy at most this share may be unknown to the translator and none of the original's. Such ones stand
+ * for something that got lost on the way, as `muestrasdepropósito`; names and new terms are unknown too, but the
+ * original's own.
+ */
+const MOST_UNKNOWN = 0.02;
+
+/** As {@link defectOf}, by the marks of a translator that tells which words it did not know. */
+export function defectOfUnknown(
+  original: string,
+  copy: string,
+  mark: string | undefined,
+): string | undefined {
+  if (mark === undefined) return undefined;
+  const partsOf = (text: string) => text.toLowerCase().match(/[\p{L}\p{N}]+/gu) ?? [];
+  const own = new Set(partsOf(original));
+  const words = copy.split(' ');
+  const strange = words.filter(word => word.includes(mark) && partsOf(word).some(part => !own.has(part)));
+  return strange.length > MOST_UNKNOWN * words.length ? 'words that the translator does not know' : undefined;
+}

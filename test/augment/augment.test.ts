@@ -180,6 +180,21 @@ describe('augment', () => {
     }
   });
 
+  it('drops copies with words that the translator does not know, and keeps its marks out of the others', async () => {
+    fake.mark = '*';
+    fake.say = (text, { to }) =>
+      to === 'es'
+        ? { text: text.replace('thing', '*thing') }
+        : { text: text.replace(/thing (?=\d*[02468]\b)/, '*thing ').replace('not bad', '*muybueno') };
+    expect((await failure(run())).message).toContain('5 × words that the translator does not know');
+    expect(fake.asked.some(text => text.includes('*'))).toBe(false);
+    fake.version++;
+    fake.say = (text, { to }) => ({
+      text: to === 'es' ? text : text.replace('thing', '*thing').replace('not', 'so'),
+    });
+    for (const { abstract } of lines((await run()).file)) expect(abstract).not.toContain('*');
+  });
+
   it('tells of a batch at once, not of its first text', async () => {
     const words: number[] = [];
     await run(

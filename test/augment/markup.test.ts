@@ -17,6 +17,7 @@ describe('protectMarkup', () => {
     ['at M(R)^{-1}, (10^{-16}) and O(n^3).', 'at XQ1, XQ2 and XQ3.'],
     ['6{,}000 of "H_2O" (where C_η is x_1).', 'XQ1 of "XQ2" (where XQ3 is XQ4).'],
     ['an error \\(x y\\)_{k}^2 in \\textbf{a}_b; ^', 'an error XQ3 in XQ2; XQ4'],
+    ['an A* search, *always*, for C*-algebras', 'an XQ1 search, XQ2, for XQ3'],
     ['HTTPS://A.org/b, WWW.z.org/C.', 'XQ1, XQ2.'],
     ['costs $5 and no more', 'costs $5 and no more'],
     ['XQ1 is ours, $x$ is not', 'XQ1 is ours, XQ2 is not'],

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { defectOf, defectOfSentences } from '../../src/augment/quality.js';
+import { defectOf, defectOfSentences, defectOfUnknown } from '../../src/augment/quality.js';
 
 const original = 'We propose a new method, and show that it works well.';
 
@@ -29,4 +29,13 @@ it.each([
   [['It works.', original], ['It works. '.repeat(5), original], 'a sentence much longer than the original'],
 ])('%s as %s', (originals, copies, defect) => {
   expect(defectOfSentences(originals, copies)).toBe(defect);
+});
+
+it.each([
+  ['We show *XQ1 by *GPT-*4 here', '*', undefined],
+  ['We show XQ1 by GPT-4 *muestrasdeaquí', '*', 'words that the translator does not know'],
+  [`We show ${'XQ1 by GPT-4 '.repeat(20)}*muestrasdeaquí`, '*', undefined],
+  ['We show XQ1 by GPT-4 *muestrasdeaquí', undefined, undefined],
+])('%s, marked by %s', (copy, mark, defect) => {
+  expect(defectOfUnknown('Here we show XQ1 by GPT-4', copy, mark)).toBe(defect);
 });

@@ -26,11 +26,11 @@ const args = process.argv.slice(2);
 if (args[0] === '-l') console.log('  eng-spa\\n  spa-eng');
 else if (args[0] === '-V') console.log('Apertium 3.8.3');
 else {
-  const text = readFileSync(args[2], 'utf8');
+  const text = readFileSync(args[1], 'utf8');
   appendFileSync(process.env.ASKED, text);
   appendFileSync(process.env.ASKED + '.pids', process.pid + ' ');
   const say = () => process.stdout.write(text.replaceAll('We found', 'One finds'));
-  setTimeout(say, args[1] === 'eng-spa' && text.includes('thing 19') ? Number(process.env.SLOW ?? 0) : 0);
+  setTimeout(say, args[0] === 'eng-spa' && text.includes('thing 19') ? Number(process.env.SLOW ?? 0) : 0);
 }
 `;
 
