@@ -1,4 +1,5 @@
 import type { AugmentPlan, AugmentResult } from '../augment/augment.js';
+import type { CopiesRecord } from '../data/copies.js';
 import { megabytes } from '../util/files.js';
 import { counted, grouped } from '../util/format.js';
 import { formatDuration } from '../util/progress.js';
@@ -10,6 +11,15 @@ export function augmentPlanText(plan: AugmentPlan): string {
     `augmenting ${category}: ${counted(papers, 'paper')}, ${counted(words, 'word')}, there and back by ${translator} (${[...new Set(models)].join('; ')})`,
     `${download === 0 ? 'nothing to download' : `${megabytes(download)} to download`}, then about ${formatDuration(seconds)} of translating`,
   ].join('\n');
+}
+
+/** A warning where fewer than half of the copies were kept. */
+export function fewKeptText({ copies, dropped }: Pick<CopiesRecord, 'copies' | 'dropped'>): string[] {
+  const made = copies + Object.values(dropped).reduce((sum, count) => sum + count, 0);
+  if (copies >= made / 2) return [];
+  return [
+    `warning: only ${grouped(copies)} of ${counted(made, 'copy', 'copies')} were worth keeping; another translator or --pivot may do better`,
+  ];
 }
 
 /** What a person is told while another process puts copies there. */
@@ -27,15 +37,10 @@ export function augmentSummaryText({
   dropped,
   file,
 }: AugmentResult): string {
-  const made = copies + Object.values(dropped).reduce((sum, count) => sum + count, 0);
   return [
     `${counted(drawn.length, 'paper')} of ${category} drawn${drawn.length < samples ? ', all there are' : ''}: ${counted(copies, 'copy', 'copies')} through ${pivots.join(', ')}`,
     ...Object.entries(dropped).map(([defect, count]) => `${grouped(count)} dropped: ${defect}`),
-    ...(copies < made / 2
-      ? [
-          `warning: only ${grouped(copies)} of ${counted(made, 'copy', 'copies')} were worth keeping; another translator or --pivot may do better`,
-        ]
-      : []),
+    ...fewKeptText({ copies, dropped }),
     `Saved: ${file}`,
   ].join('\n');
 }

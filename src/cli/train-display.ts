@@ -5,7 +5,7 @@ import type { SeedsResult, Spread } from '../train/seeds.js';
 import type { TrainEvent, TrainingRecord, TrainPlan, TrainResult } from '../train/types.js';
 import { counted, percent } from '../util/format.js';
 import { formatDuration, Progress } from '../util/progress.js';
-import { augmentPlanText, waitingText } from './augment-text.js';
+import { augmentPlanText, fewKeptText, waitingText } from './augment-text.js';
 import { table } from './table.js';
 
 /** Shows a training on standard error as it goes. */
@@ -244,7 +244,11 @@ function describeCopies({ recipe, data }: TrainPlan): string[] {
     const classes = labels.flatMap((label, k) =>
       copies.papers[k]! > 0 ? `${copies.papers[k]} of ${label}` : [],
     );
-    return [...among, `synthetic copies that train beside them: ${classes.join(', ')}`];
+    return [
+      ...among,
+      `synthetic copies that train beside them: ${classes.join(', ')}`,
+      ...(copies.record ? fewKeptText(copies.record) : []),
+    ];
   }
   if (data.copiesLeftOut) {
     return [
