@@ -18,12 +18,15 @@ import type {
 } from './translator.js';
 
 /** Raise it with every change that gives other words: what was translated before is then translated again. */
-const METHOD = 1;
+const METHOD = 2;
 
 /** On one core, program starts included: somewhat less than was measured. */
 const WORDS_PER_SECOND = 2000;
 /** Texts that one run of the program gets: it takes longer to start than to translate one. */
 const BATCH = 64;
+
+/** Before words that it does not know, unless it is told by -u to leave the sign out. */
+const UNKNOWN_MARK = '*';
 
 /** Begins the name of a folder for the program's input; the number of the process that made it follows. */
 const FOLDER = 'arxiv-native-apertium-';
@@ -40,6 +43,14 @@ const CODES: Record<string, string> = {
   pt: 'por',
 };
 
+/** Debian's packages of these directions, there and back. */
+const PACKAGES: Record<string, string> = {
+  ca: 'apertium-eng-cat',
+  eo: 'apertium-eo-en',
+  es: 'apertium-eng-spa',
+  gl: 'apertium-en-gl',
+};
+
 /** The rule-based translator of that name, as the system's package installs it: a run of its program for each batch. */
 export const apertium: TranslatorKind = {
   async survey(options: TranslatorOptions, { signal }: FetchHooks): Promise<Survey> {
@@ -53,6 +64,7 @@ export const apertium: TranslatorKind = {
     await removeAbandoned();
     return {
       identity: `apertium ${version}, ${mode} ${content.slice(0, 16)}, method ${METHOD}`,
+      unknownMark: UNKNOWN_MARK,
       translate: (texts, deliver, signal) => translate(mode, texts, options.threads, deliver, signal),
       async close() {},
     };
@@ -125,8 +137,9 @@ async function findMode(
   const names = [`${CODES[from] ?? from}-${CODES[to] ?? to}`, `${from}-${to}`];
   const mode = names.find(name => modes.includes(name));
   if (mode === undefined) {
+    const known = PACKAGES[from === 'en' ? to : from];
     throw new ArxivNativeError('BAD_OPTION', `apertium has no data for the direction ${names[0]}`, {
-      remedy: `Install it: apt-get install apertium-${names[0]!.split('-').sort().join('-')}; or choose another language with --pivot.`,
+      remedy: `${known === undefined ? 'Look for it: apt-cache search apertium' : `Install it: apt-get install ${known}`}; or choose another language with --pivot.`,
     });
   }
   const version = /\d+(\.\d+)+/.exec(await run(['-V'], signal))?.[0] ?? 'of unknown version';
@@ -180,7 +193,7 @@ async function translateTexts(
   await writeFile(file, texts.map(text => `${text}\n\n`).join('')).catch(error => {
     throw fileError(error, `writing ${file}`);
   });
-  const found = (await run(['-u', mode, file], signal)).trimEnd().split('\n\n');
+  const found = (await run([mode, file], signal)).trimEnd().split('\n\n');
   if (found.length === texts.length) return found.map(text => ({ text: text.trim() }));
   if (texts.length === 1) return [{ failure: 'a text that came back in several parts' }];
   const each: Translation[] = [];

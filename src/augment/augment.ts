@@ -89,6 +89,15 @@ export async function makeCopies(
 ): Promise<MadeCopies> {
   const settings = settingsOf(options);
   const drawn = draw(dataset, category, samples, settings.seed);
+  if (drawn.length > 0 && drawn.every(({ abstract }) => abstract === '')) {
+    throw new ArxivNativeError(
+      'BAD_INPUT',
+      `${dataset.source}: no paper drawn of ${category} has an abstract`,
+      {
+        remedy: 'Copies are made of abstracts: give the papers theirs, in the field "abstract".',
+      },
+    );
+  }
   if (drawn.length === 0) {
     throw new ArxivNativeError(
       'BAD_INPUT',

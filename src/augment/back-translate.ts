@@ -1,11 +1,12 @@
 import { join } from 'node:path';
 import { cleanText } from '../data/paper.js';
+import { ArxivNativeError } from '../errors.js';
 import { cacheFolder } from '../util/cache-folder.js';
-import { throwIfCancelled } from '../util/cancel.js';
+import { isCancelled, throwIfCancelled } from '../util/cancel.js';
 import { countWords, type DirectionProgress, translatePapers } from './direction.js';
 import { protectMarkup } from './markup.js';
 import type { TranslationSettings } from './options.js';
-import { defectOf } from './quality.js';
+import { defectOf, defectOfSentences, defectOfUnknown } from './quality.js';
 import { splitSentences } from './sentences.js';
 import type { FetchHooks, TranslatorKind, TranslatorOptions } from './translator.js';
 import { TRANSLATORS, type TranslatorName } from './translators.js';
@@ -48,7 +49,7 @@ const SOURCE = 'en';
 
 /**
  * Translates abstracts into each pivot language and back. A copy whose markup did not come through, or that
- * {@link defectOf} finds fault with, is none.
+ * {@link defectOf} or {@link defectOfSentences} finds fault with, is none.
  *
  * @param category for the plan
  * @throws ArxivNativeError BAD_OPTION, TRANSLATOR, BAD_MODEL, NETWORK, IO, CANCELLED
@@ -75,7 +76,14 @@ export async function backTranslate(
         signal: hooks.signal,
         onProgress: progress => hooks.onProgress?.({ type: 'translating', from, to, ...progress }),
       });
-      return { identity: translator.identity, translated };
+      return { identity: translator.identity, mark: translator.unknownMark, translated };
+    } catch (error) {
+      if (!isCancelled(error)) throw error;
+      const { message } = error as ArxivNativeError;
+      throw new ArxivNativeError('CANCELLED', message, {
+        remedy: 'What was translated is kept: the same command goes on.',
+        cause: error,
+      });
     } finally {
       await translator.close();
     }
@@ -85,25 +93,32 @@ export async function backTranslate(
   const parts = (text: string) => (settings.whole ? [text] : splitSentences(text));
   const results: BackTranslation[] = [];
   for (const pivot of settings.pivots) {
-    const there = await translate(
-      SOURCE,
-      pivot,
-      originals.map(({ markup }) => parts(markup.text)),
-    );
+    const sent = originals.map(({ markup }) => parts(markup.text));
+    const there = await translate(SOURCE, pivot, sent);
     // What got lost on the way there has no way back.
-    const texts = there.translated.map(each => ('texts' in each ? each.texts : []));
+    const texts = there.translated.map(each => ('texts' in each ? unmarked(each.texts, there.mark) : []));
     const back = await translate(pivot, SOURCE, texts);
     const copies = originals.map(({ abstract, markup }, i) => {
       const [first, second] = [there.translated[i]!, back.translated[i]!];
       if ('failure' in first) return { defect: first.failure };
       if ('failure' in second) return { defect: second.failure };
-      const copy = markup.restore(cleanText(second.texts.join(' ')));
-      const defect = copy === undefined ? 'a formula, command or address was lost' : defectOf(abstract, copy);
+      const sentences = unmarked(second.texts, back.mark);
+      const copy = markup.restore(cleanText(sentences.join(' ')));
+      const defect =
+        copy === undefined
+          ? 'a formula, command or address was lost'
+          : (defectOf(abstract, copy) ??
+            defectOfSentences(sent[i]!, sentences) ??
+            defectOfUnknown(markup.text, second.texts.join(' '), back.mark));
       return defect === undefined ? { abstract: copy! } : { defect };
     });
     results.push({ pivot, translator: `${there.identity}; ${back.identity}`, copies });
   }
   return results;
+}
+
+function unmarked(texts: readonly string[], mark: string | undefined): readonly string[] {
+  return mark === undefined ? texts : texts.map(text => text.replaceAll(mark, ''));
 }
 
 async function planOf(

@@ -3,6 +3,7 @@ import { createReadStream } from 'node:fs';
 import { type FileHandle, mkdir, open } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { inCache } from '../util/cache-folder.js';
 import { fileError } from '../util/files.js';
 
 /**
@@ -43,7 +44,7 @@ export class TranslationCache {
         throw error;
       }
     } catch (error) {
-      throw fileError(error, `opening ${path}`);
+      throw inCache(fileError(error, `opening ${path}`));
     }
   }
 
@@ -53,7 +54,7 @@ export class TranslationCache {
 
   /** Keeps a translation; it is on its way to the file when this returns. @throws IO if an earlier one could not be written */
   add(text: string, translation: string): void {
-    if (this.failure !== undefined) throw fileError(this.failure, `writing ${this.path}`);
+    if (this.failure !== undefined) throw inCache(fileError(this.failure, `writing ${this.path}`));
     const key = digest(text);
     if (this.known.has(key)) return;
     this.known.set(key, translation);
@@ -69,7 +70,7 @@ export class TranslationCache {
   async close(): Promise<void> {
     await this.pending;
     await this.file.close();
-    if (this.failure !== undefined) throw fileError(this.failure, `writing ${this.path}`);
+    if (this.failure !== undefined) throw inCache(fileError(this.failure, `writing ${this.path}`));
   }
 }
 

@@ -34,6 +34,7 @@ export async function translatePapers(
   const found = new Map<string, Translation>();
   const tally = new Tally(papers, onProgress);
   const cache = await TranslationCache.open(folder, translator.identity);
+  let report: NodeJS.Immediate | undefined;
   const settle = (text: string, translation: Translation) => {
     found.set(text, translation);
     tally.add(text);
@@ -49,11 +50,17 @@ export async function translatePapers(
       const text = pending[index]!;
       if ('text' in translation) cache.add(text, translation.text);
       settle(text, translation);
-      tally.report();
+      // A batch comes all at once: told of its first text alone, nobody could guess how long the rest takes.
+      report ??= setImmediate(() => {
+        report = undefined;
+        tally.report();
+      });
     };
     tally.report();
     if (pending.length > 0) await translator.translate(pending, deliver, signal);
+    if (report !== undefined) tally.report();
   } finally {
+    clearImmediate(report);
     await cache.close();
   }
   return papers.map(texts => together(texts, found));

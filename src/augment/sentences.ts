@@ -9,6 +9,9 @@ const ABBREVIATION =
 /** A sentence does not begin so. */
 const CONTINUES = /^(?:[\p{Ll}\p{Nd}%)\]},;:.!?]|[-–—&+=<>≤≥])/u;
 
+/** What an open bracket is joined with in the hope of its end; a smile, or a bracket forgotten, has none. */
+const MOST_IN_BRACKETS = 2;
+
 /**
  * The sentences of a text, which joined by single spaces give it back. Unicode's rule breaks after every full stop
  * before a capital letter; scientific abbreviations (`et al.`, `Fig. 3`) do not break here. White space in
@@ -16,13 +19,19 @@ const CONTINUES = /^(?:[\p{Ll}\p{Nd}%)\]},;:.!?]|[-–—&+=<>≤≥])/u;
  */
 export function splitSentences(text: string): string[] {
   const sentences: string[] = [];
+  let inBrackets = 0;
   for (const { segment } of segmenter.segment(text)) {
     const next = segment.trim();
     const last = sentences.at(-1);
     if (next === '') continue;
-    if (last !== undefined && (ABBREVIATION.test(last) || CONTINUES.test(next) || isOpen(last))) {
+    const continues = last !== undefined && (ABBREVIATION.test(last) || CONTINUES.test(next));
+    if (continues || (last !== undefined && inBrackets < MOST_IN_BRACKETS && isOpen(last))) {
       sentences[sentences.length - 1] = `${last} ${next}`;
-    } else sentences.push(next);
+      if (!continues) inBrackets++;
+    } else {
+      sentences.push(next);
+      inBrackets = 0;
+    }
   }
   return sentences;
 }

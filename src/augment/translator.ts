@@ -9,6 +9,9 @@ export interface Translator {
    */
   readonly identity: string;
 
+  /** The sign that comes before each word that it did not know; no text that it gets has that sign in it. */
+  readonly unknownMark?: string;
+
   /**
    * Translates each text once, in any order, and hands each over as soon as it is there: what was handed over survives
    * a kill. A text that could not be translated whole gives a failure with its reason, never its own words or a part of

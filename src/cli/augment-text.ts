@@ -1,6 +1,7 @@
-import type { AugmentPlan } from '../augment/augment.js';
+import type { AugmentPlan, AugmentResult } from '../augment/augment.js';
+import type { CopiesRecord } from '../data/copies.js';
 import { megabytes } from '../util/files.js';
-import { counted } from '../util/format.js';
+import { counted, grouped } from '../util/format.js';
 import { formatDuration } from '../util/progress.js';
 
 /** What a person is told before anything is fetched or translated. */
@@ -12,7 +13,34 @@ export function augmentPlanText(plan: AugmentPlan): string {
   ].join('\n');
 }
 
+/** A warning where fewer than half of the copies were kept. */
+export function fewKeptText({ copies, dropped }: Pick<CopiesRecord, 'copies' | 'dropped'>): string[] {
+  const made = copies + Object.values(dropped).reduce((sum, count) => sum + count, 0);
+  if (copies >= made / 2) return [];
+  return [
+    `warning: only ${grouped(copies)} of ${counted(made, 'copy', 'copies')} were worth keeping; another translator or --pivot may do better`,
+  ];
+}
+
 /** What a person is told while another process puts copies there. */
 export function waitingText(folder: string): string {
   return `waiting for another process that puts copies into ${folder}`;
+}
+
+/** What became of the papers that were drawn. */
+export function augmentSummaryText({
+  drawn,
+  samples,
+  category,
+  copies,
+  pivots,
+  dropped,
+  file,
+}: AugmentResult): string {
+  return [
+    `${counted(drawn.length, 'paper')} of ${category} drawn${drawn.length < samples ? ', all there are' : ''}: ${counted(copies, 'copy', 'copies')} through ${pivots.join(', ')}`,
+    ...Object.entries(dropped).map(([defect, count]) => `${grouped(count)} dropped: ${defect}`),
+    ...fewKeptText({ copies, dropped }),
+    `Saved: ${file}`,
+  ].join('\n');
 }

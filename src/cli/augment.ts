@@ -1,9 +1,8 @@
 import { type Command, Option } from 'commander';
-import type { AugmentEvent, AugmentOptions, AugmentResult } from '../augment/augment.js';
+import type { AugmentEvent, AugmentOptions } from '../augment/augment.js';
 import { TRANSLATOR_NAMES } from '../augment/options.js';
-import { counted, grouped } from '../util/format.js';
 import { list, number, positiveInteger, wholeNumber } from './arguments.js';
-import { augmentPlanText, waitingText } from './augment-text.js';
+import { augmentPlanText, augmentSummaryText, waitingText } from './augment-text.js';
 import { interruptible } from './interrupt.js';
 
 type AugmentFlags = Omit<AugmentOptions, 'data'> & { json?: boolean };
@@ -18,7 +17,7 @@ Examples:
   $ arxiv-native train --data data               (v5.0 takes the copies; another recipe with --augment)
 
 Abstracts go into the other language and back, sentence by sentence; formulas, LaTeX commands, web and mail addresses
-come through as they are. A copy that is empty, identical, cut or far too long is dropped and counted. Only training
+come through as they are. A copy that is empty, identical, cut or far too long, as a whole or in a sentence, is dropped and counted. Only training
 papers are copied; the splits stay as they are, and the copies lie beside them in augmented.jsonl, which train takes
 where the recipe asks for copies, or with --augment. Translations are kept in the cache: after a kill the same command
 goes on.`;
@@ -40,7 +39,10 @@ export function register(program: Command): void {
       'models of your own: in it a folder for each direction, as en-es and es-en',
     )
     .option('--threads <n>', 'cores to use (default: all)', positiveInteger)
-    .option('--whole', 'each abstract in one pass, as the predecessor did, not sentence by sentence')
+    .option(
+      '--whole',
+      'each abstract in one pass, as the predecessor did, not sentence by sentence; not with bergamot',
+    )
     .option('--beams <n>', 'hypotheses of the search, for a translator that searches', positiveInteger)
     .option('--temperature <t>', 'sample at this temperature instead, for a translator that can', number)
     .option('--seed <n>', 'decides which papers are drawn (default: 42)', wholeNumber)
@@ -71,13 +73,5 @@ async function run(
     }
   };
   const result = await augment({ data, ...flags }, { signal, onProgress }).finally(() => stages.stop());
-  process.stdout.write(json ? `${JSON.stringify(result)}\n` : `${summary(result)}\n`);
-}
-
-function summary({ drawn, samples, category, copies, pivots, dropped, file }: AugmentResult): string {
-  return [
-    `${counted(drawn.length, 'paper')} of ${category} drawn${drawn.length < samples ? ', all there are' : ''}: ${counted(copies, 'copy', 'copies')} through ${pivots.join(', ')}`,
-    ...Object.entries(dropped).map(([defect, count]) => `${grouped(count)} dropped: ${defect}`),
-    `Saved: ${file}`,
-  ].join('\n');
+  process.stdout.write(json ? `${JSON.stringify(result)}\n` : `${augmentSummaryText(result)}\n`);
 }

@@ -5,7 +5,7 @@ import type { SeedsResult, Spread } from '../train/seeds.js';
 import type { TrainEvent, TrainingRecord, TrainPlan, TrainResult } from '../train/types.js';
 import { counted, percent } from '../util/format.js';
 import { formatDuration, Progress } from '../util/progress.js';
-import { augmentPlanText, waitingText } from './augment-text.js';
+import { augmentPlanText, fewKeptText, waitingText } from './augment-text.js';
 import { table } from './table.js';
 
 /** Shows a training on standard error as it goes. */
@@ -207,7 +207,7 @@ function metricsTable({ perClass, accuracy, macro, weighted, papers }: Metrics):
 
 function describePlan(plan: TrainPlan): string {
   const { recipe, encoder, data, device, precision, threads, parameters, schedule, frozenLayers } = plan;
-  const { labels, splits, duplicates, withdrawn, empty, leaks } = data;
+  const { labels, splits, duplicates, withdrawn, empty, synthetic, leaks } = data;
   const total = (counts: number[]) => String(counts.reduce((sum, count) => sum + count, 0));
   const { train, validation, test } = splits;
   return [
@@ -216,7 +216,7 @@ function describePlan(plan: TrainPlan): string {
       ...labels.map((label, k) => [label, ...[train, validation, test].map(split => String(split[k]))]),
       ['papers', ...[train, validation, test].map(total)],
     ]),
-    `${data.source}: ${counted(duplicates, 'duplicate')} left out${withdrawn > 0 ? `, ${withdrawn} withdrawn` : ''}${empty > 0 ? `, ${empty} without title or abstract` : ''}`,
+    `${data.source}: ${counted(duplicates, 'duplicate')} left out${withdrawn > 0 ? `, ${withdrawn} withdrawn` : ''}${empty > 0 ? `, ${empty} without title or abstract` : ''}${synthetic?.leftOut ? `, ${synthetic.leftOut} synthetic without a parent in training` : ''}`,
     ...describeCopies(plan),
     ...(leaks.contradictingRows + leaks.crossingPapers > 0 ? [describeLeaks(leaks)] : []),
     `recipe ${recipe.name}, encoder ${encoder.id}${encoder.revision === undefined ? '' : `@${encoder.revision}`}, ${frozenLayers} of ${counted(encoder.layers, 'layer')} frozen`,
@@ -237,20 +237,26 @@ function describeTeacher(lesson: NonNullable<TrainPlan['distillation']>): string
 
 /** Which copies train beside the papers, or why none do although there are some or the recipe asks for them. */
 function describeCopies({ recipe, data }: TrainPlan): string[] {
-  const { copies, labels } = data;
+  const { copies, labels, synthetic } = data;
   const { augment } = recipe.resolved;
+  const among = synthetic?.train ? [`synthetic copies among the training papers: ${synthetic.train}`] : [];
   if (copies !== undefined) {
     const classes = labels.flatMap((label, k) =>
       copies.papers[k]! > 0 ? `${copies.papers[k]} of ${label}` : [],
     );
-    return [`synthetic copies that train beside them: ${classes.join(', ')}`];
+    return [
+      ...among,
+      `synthetic copies that train beside them: ${classes.join(', ')}`,
+      ...(copies.record ? fewKeptText(copies.record) : []),
+    ];
   }
   if (data.copiesLeftOut) {
     return [
+      ...among,
       `left out: the synthetic copies that lie beside them${augment === 'none' ? ' (--augment takes them)' : ''}`,
     ];
   }
-  if (augment === 'none') return [];
+  if (augment === 'none' || among.length > 0) return among;
   const why = labels.includes(augment.category) ? '' : `: there is no class ${augment.category}`;
   return [`no synthetic copies train beside them${why}`];
 }

@@ -89,8 +89,10 @@ export function arrange(read: readonly Row[], options: ArrangeOptions): Arrangem
   if (rule.split === 'given') refuseCrossing(rows);
 
   const merged = inRows ? unmerged(rows) : mergeDuplicates(rows);
-  const papers = asTheyStand ? [...merged.papers, ...merged.children.map(({ row }) => row)] : merged.papers;
-  const children = asTheyStand ? [] : merged.children;
+  // Of children that somebody put into the parts, those in training stay; nobody is judged by the others.
+  const trains = ({ row }: Child) => asTheyStand && row.paper.split === 'train';
+  const papers = [...merged.papers, ...merged.children.filter(trains).map(({ row }) => row)];
+  const children = merged.children.filter(child => !trains(child));
   const duplicates = merged.byId + merged.byTitle;
   const origin: Origin = { source, duplicates };
 

@@ -6,7 +6,7 @@ import { throwIfCancelled } from '../util/cancel.js';
 import { fileError, hashFile, writeFileSynced, writeWhole } from '../util/files.js';
 import { readJsonObject } from '../util/json.js';
 import { lockFiles, withLock } from '../util/lock.js';
-import { baseId, isNumbered, type Paper, SPLITS, type Split } from './paper.js';
+import { baseId, isNumbered, type Paper, SPLITS, type Split, titleKey } from './paper.js';
 import { partLines } from './prepare.js';
 import { readPapers } from './read.js';
 
@@ -69,7 +69,8 @@ interface Original {
  * The copies that lie in `folder`; undefined if there are none.
  * @throws BAD_INPUT for copies whose record tells of other data; for a copy whose parent does not train, or stands in
  *   validation or test, or (without a record) is named by its line, where another may stand by now; for one without a
- *   parent or of another class than its parent's; for a file that was changed since it was written; IO; CANCELLED
+ *   parent or of another class or title than its parent's, without an abstract or (without a record) with its parent's
+ *   or another copy's words; for a file that was changed since it was written; IO; CANCELLED
  */
 export async function readCopies(
   folder: string,
@@ -88,7 +89,8 @@ export async function readCopies(
   // Of a paper that stands on several sides the last one counts: it must not be trained on twice.
   for (const part of SPLITS) for (const { id } of parts[part]) sides.set(baseId(id), part);
   const rowKey = (id: string, label: string) => JSON.stringify([baseId(id), label]);
-  const rows = new Set(parts.train.map(({ id, label }) => rowKey(id, label)));
+  const rows = new Map(parts.train.map(paper => [rowKey(paper.id, paper.label), paper]));
+  const seen = new Set<string>();
   const papers: Paper[] = [];
   for await (const paper of readPapers(file, { labelled: true })) {
     throwIfCancelled(signal, `reading ${file}`);
@@ -99,12 +101,22 @@ export async function readCopies(
     if (side === undefined) throw bad(`its parent ${paper.parent} is not among the papers`);
     if (side !== 'train')
       throw bad(`its parent ${paper.parent} stands in ${side}.jsonl: a copy may only train`);
-    if (!rows.has(rowKey(paper.parent, paper.label)))
+    const row = rowKey(paper.parent, paper.label);
+    const parent = rows.get(row);
+    if (parent === undefined)
       throw bad(`its parent ${paper.parent} is not of its class ${JSON.stringify(paper.label)}`);
     if (record === undefined && numbered.has(baseId(paper.parent)))
       throw bad(
         `its parent ${paper.parent} is named by its line alone, and no ${COPIES_RECORD} tells of which data`,
       );
+    if (titleKey(paper.title) !== titleKey(parent.title))
+      throw bad(`its title is not that of its parent ${paper.parent}`);
+    const words = titleKey(paper.abstract);
+    if (words === '') throw bad('its abstract is empty');
+    // Several languages may give the same words, which is known of copies that were made here.
+    if (record === undefined && (words === titleKey(parent.abstract) || seen.has(`${row}\n${words}`)))
+      throw bad(`it has the words of its parent ${paper.parent}, or of another copy of it`);
+    seen.add(`${row}\n${words}`);
     papers.push({ ...paper, split: 'train' });
   }
   return { papers, fingerprint, record };

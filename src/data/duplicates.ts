@@ -52,7 +52,11 @@ export function findChildren(rows: readonly Row[], lost: readonly Paper[] = []):
  * they have a sibling's or the parent's very words.
  */
 export function mergeDuplicates(rows: readonly Row[]): Merged {
-  const groups = paperGroups(rows.map(({ paper }) => paper));
+  // Two copies of what is not there must not make one paper of two that they are called as.
+  const groups = paperGroups(
+    rows.map(({ paper }) => paper),
+    { orphansByTitle: false },
+  );
   const families = new Map<number, Row[]>();
   rows.forEach((row, i) => {
     const family = families.get(groups[i]!);

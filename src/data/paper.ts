@@ -66,11 +66,15 @@ export function cleanText(text: string): string {
   );
 }
 
-/** The arXiv id without address, prefix and version: `http://arxiv.org/abs/2506.00019v2` → `2506.00019`. */
+/**
+ * The arXiv id without address, prefix and version: `http://arxiv.org/abs/2506.00019v2` → `2506.00019`, and so its DOI
+ * (`10.48550/arXiv.2506.00019`).
+ */
 export function baseId(id: string): string {
   return id
-    .replace(/^https?:\/\/(?:[a-z]+\.)?arxiv\.org\/(?:abs|pdf)\//i, '')
-    .replace(/^arxiv:/i, '')
+    .replace(/^(?:https?:\/\/)?(?:[a-z]+\.)?arxiv\.org\/(?:abs|pdf|html)\//i, '')
+    .replace(/^(?:(?:https?:\/\/)?(?:dx\.)?doi\.org\/|doi:)?10\.48550\/(?=arxiv\.)/i, '')
+    .replace(/^arxiv[.:]/i, '')
     .replace(/\.pdf$/i, '')
     .replace(/(?<=\d)v\d+$/, '');
 }

@@ -42,7 +42,7 @@ export function copiesToMake(
   if (train.some(({ paper }) => paper.parent !== undefined)) return undefined;
   if (augment === 'none') {
     throw new ArxivNativeError('BAD_OPTION', `--augment: no copies lie beside ${source}`, {
-      remedy: 'Make them first, with `arxiv-native augment`, or choose a recipe that asks for some, as v5.0.',
+      remedy: `${statSync(source).isDirectory() ? 'Make them first, with `arxiv-native augment`' : `Split it first, \`arxiv-native prepare ${source} --out FOLDER\`; then \`arxiv-native augment FOLDER\` and train on FOLDER`}; or choose a recipe that asks for some, as v5.0.`,
     });
   }
   return labels.includes(augment.category) ? augment : undefined;

@@ -66,8 +66,9 @@ export function modelCard(training: TrainingRecord): string {
 }
 
 /** Synthetic papers, if any were trained on. */
-function copiesText({ data: { copies, labels } }: TrainingRecord): string[] {
-  if (copies === undefined) return [];
+function copiesText({ data: { copies, labels, synthetic } }: TrainingRecord): string[] {
+  const among = synthetic?.train ? [`Synthetic copies among the training papers: ${synthetic.train}.`] : [];
+  if (copies === undefined) return among;
   const { papers, record, fingerprint } = copies;
   const classes = labels.flatMap((label, k) => (papers[k]! > 0 ? `${papers[k]} of ${label}` : []));
   const made =
@@ -75,6 +76,7 @@ function copiesText({ data: { copies, labels } }: TrainingRecord): string[] {
       ? ''
       : `, back-translated through ${record.pivots.join(', ')} (${Object.values(record.translators).join('; ')}), drawn from the training papers by seed ${record.seed}`;
   return [
+    ...among,
     `Beside these, synthetic copies were trained on: ${classes.join(', ')}${made}; fingerprint \`${fingerprint}\`.`,
   ];
 }

@@ -122,7 +122,8 @@ export async function openStart(
 export function planRun(start: Start, copies: TrainedCopies | undefined): Run {
   const { recipe, data, encoder, head, lesson, terms, splitSeed } = start;
   const { device, precision, threads, seed, deterministic } = terms;
-  const { train, validation, test, duplicates, withdrawn, empty } = data.counts;
+  const { train, validation, test, duplicates, withdrawn, empty, childrenKept, childrenDropped } =
+    data.counts;
   const copied = countByLabel(copies?.examples ?? [], data.labels.length);
   const weights = classWeights(
     recipe.classWeights,
@@ -156,6 +157,9 @@ export function planRun(start: Start, copies: TrainedCopies | undefined): Run {
       duplicates,
       withdrawn,
       empty,
+      ...(childrenKept + childrenDropped > 0 && {
+        synthetic: { train: childrenKept, leftOut: childrenDropped },
+      }),
       leaks: data.leaks,
       splits: { train, validation, test },
       ...(copies && { copies: { papers: copied, ...copies.facts } }),

@@ -108,6 +108,8 @@ export interface TrainPlan {
     withdrawn: number;
     /** Papers left out because title or abstract is missing. */
     empty: number;
+    /** Copies that stand among the papers: in training, and left out. Absent where there are none. */
+    synthetic?: { train: number; leftOut: number };
     /** How far the data contradicts itself, and its test papers were seen in training. */
     leaks: Leaks;
     /** Papers by split and class index; copies not included. */

@@ -45,7 +45,7 @@ export async function download(
       if (await isThere(destination, options.size)) return;
       await fetchPart(url, destination, { ...options, signal });
     },
-    { signal: options.signal },
+    { signal: options.signal, named: true },
   );
 }
 

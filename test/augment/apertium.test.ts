@@ -23,13 +23,13 @@ case "$1" in
   -l) echo '  eng-spa' ;;
   -V) echo 'Apertium 3.8.3' ;;
   *)
-    echo "$3" >> "$RUNS"
-    if grep -q slow "$3"; then echo $$ > "$RUNS.slow"; sleep 60; fi
-    if grep -q break "$3"; then
+    echo "$2" >> "$RUNS"
+    if grep -q slow "$2"; then echo $$ > "$RUNS.slow"; sleep 60; fi
+    if grep -q break "$2"; then
       while [ ! -s "$RUNS.slow" ]; do sleep 0.01; done
       echo 'out of rules' >&2; exit 3
     fi
-    if [ "$(grep -c . "$3")" -gt 1 ]; then sed /lost/,+1d "$3"; else cat "$3"; fi |
+    if [ "$(grep -c . "$2")" -gt 1 ]; then sed /lost/,+1d "$2"; else cat "$2"; fi |
       sed -e s/We/One/ -e 's/parted/parted\\n\\n/' ;;
 esac
 `;

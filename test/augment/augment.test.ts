@@ -1,4 +1,5 @@
 import {
+  appendFileSync,
   chmodSync,
   cpSync,
   existsSync,
@@ -140,6 +141,67 @@ describe('augment', () => {
     }
     // The copies that were there stay.
     expect(lines(join(data, 'augmented.jsonl'))).toHaveLength(5);
+  });
+
+  it('counts a copy of which one sentence lost its end', async () => {
+    fake.say = (text, { to }) => ({ text: to === 'en' ? text.replace(/not bad.*/, 'fine.') : text });
+    const long = 'It is not bad at all, as we show by long rows of experiments on many things.';
+    const file = join(data, 'train.jsonl');
+    const papers = lines(file).map(paper => ({
+      ...paper,
+      abstract: `We show ${paper.title}, ${'and it is new '.repeat(20)}. ${long}`,
+    }));
+    writeFileSync(file, papers.map(paper => JSON.stringify(paper)).join('\n'));
+    rmSync(join(data, 'dataset.json'));
+    expect((await failure(run())).message).toContain('5 × a sentence much shorter than the original');
+  });
+
+  it('says that there is nothing to translate where no paper has an abstract', async () => {
+    const file = join(data, 'train.jsonl');
+    const empty = lines(file).map(paper => JSON.stringify({ ...paper, abstract: '' }));
+    writeFileSync(file, empty.join('\n'));
+    rmSync(join(data, 'dataset.json'));
+    expect(await failure(run())).toMatchObject({
+      code: 'BAD_INPUT',
+      message: expect.stringContaining('has an abstract'),
+    });
+  });
+
+  it('names the variable of the cache where it cannot be written', async () => {
+    const cache = process.env.ARXIV_NATIVE_CACHE!;
+    process.env.ARXIV_NATIVE_CACHE = papers;
+    try {
+      expect(await failure(run())).toMatchObject({
+        code: 'IO',
+        remedy: expect.stringContaining('ARXIV_NATIVE_CACHE'),
+      });
+    } finally {
+      process.env.ARXIV_NATIVE_CACHE = cache;
+    }
+  });
+
+  it('drops copies with words that the translator does not know, and keeps its marks out of the others', async () => {
+    fake.mark = '*';
+    fake.say = (text, { to }) =>
+      to === 'es'
+        ? { text: text.replace('thing', '*thing') }
+        : { text: text.replace(/thing (?=\d*[02468]\b)/, '*thing ').replace('not bad', '*muybueno') };
+    expect((await failure(run())).message).toContain('5 × words that the translator does not know');
+    expect(fake.asked.some(text => text.includes('*'))).toBe(false);
+    fake.version++;
+    fake.say = (text, { to }) => ({
+      text: to === 'es' ? text : text.replace('thing', '*thing').replace('not', 'so'),
+    });
+    for (const { abstract } of lines((await run()).file)) expect(abstract).not.toContain('*');
+  });
+
+  it('tells of a batch at once, not of its first text', async () => {
+    const words: number[] = [];
+    await run(
+      {},
+      { onProgress: event => event.type === 'translating' && event.to === 'es' && words.push(event.words) },
+    );
+    expect(words).toEqual([0, 39]);
   });
 
   it('goes on where it broke down, and asks for each text once', async () => {
@@ -330,6 +392,16 @@ describe('copies beside the splits', () => {
       copy => ({ ...copy, categories: ['cs.CL'] }),
       /its parent .* is not of its class "cs.CL"/,
     ],
+    ['with another title', copy => ({ ...copy, title: 'Paper 77' }), /its title is not that of its parent/],
+    ['without an abstract', copy => ({ ...copy, abstract: ' ' }), /its abstract is empty/],
+    [
+      'with the words of the parent',
+      copy => ({
+        ...copy,
+        abstract: lines(join(prepared, 'train.jsonl')).find(({ id }) => id === copy.parent).abstract,
+      }),
+      /it has the words of its parent/,
+    ],
   ])('are refused %s', async (_, change, message) => {
     await run();
     rmSync(join(data, 'augmented.json'));
@@ -338,6 +410,14 @@ describe('copies beside the splits', () => {
     expect(error).toMatchObject({ code: 'BAD_INPUT' });
     expect(error.message).toMatch(message);
     expect(error.message).toContain('augmented.jsonl:1:');
+  });
+
+  it('are refused where one is there twice', async () => {
+    await run();
+    rmSync(join(data, 'augmented.json'));
+    const file = join(data, 'augmented.jsonl');
+    appendFileSync(file, readFileSync(file, 'utf8').split('\n')[0]!);
+    expect((await loading()).message).toMatch(/augmented.jsonl:6: it has the words of/);
   });
 
   it('leave nothing half written, and what a kill left goes with the data set', async () => {

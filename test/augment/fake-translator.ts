@@ -12,11 +12,13 @@ export const fake = {
   open: 0,
   options: [] as TranslatorOptions[],
   version: 1,
+  mark: undefined as string | undefined,
   reset(): void {
     fake.say = text => ({ text });
     fake.asked = [];
     fake.open = 0;
     fake.options = [];
+    fake.mark = undefined;
     fake.version++;
   },
 };
@@ -30,6 +32,7 @@ export const fakeKind: TranslatorKind = {
     fake.options.push(options);
     return {
       identity: `fake ${fake.version}, ${options.from}-${options.to}`,
+      ...(fake.mark !== undefined && { unknownMark: fake.mark }),
       async translate(texts, deliver) {
         for (const [i, text] of texts.entries()) {
           fake.asked.push(text);

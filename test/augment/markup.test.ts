@@ -13,6 +13,12 @@ describe('protectMarkup', () => {
     ['by \\begin{equation*} a = b. C \\end{equation*} and', 'by XQ1 and'],
     ['\\begin{align}a \\end{math} \\end{align}.', 'XQ1.'],
     ['\\begin{itemize} We show \\end{itemize}', 'XQ1 We show XQ2'],
+    ['from 1,234.5\\% to 30.7\\%, 2.$x$', 'from XQ1 to XQ2, 2.XQ3'],
+    ['at M(R)^{-1}, (10^{-16}) and O(n^3).', 'at XQ1, XQ2 and XQ3.'],
+    ['6{,}000 of "H_2O" (where C_η is x_1).', 'XQ1 of "XQ2" (where XQ3 is XQ4).'],
+    ['an error \\(x y\\)_{k}^2 in \\textbf{a}_b; ^', 'an error XQ3 in XQ2; XQ4'],
+    ['an A* search, *always*, for C*-algebras', 'an XQ1 search, XQ2, for XQ3'],
+    ['HTTPS://A.org/b, WWW.z.org/C.', 'XQ1, XQ2.'],
     ['costs $5 and no more', 'costs $5 and no more'],
     ['XQ1 is ours, $x$ is not', 'XQ1 is ours, XQ2 is not'],
   ])('%s', (original, expected) => {
@@ -46,14 +52,28 @@ describe('protectMarkup', () => {
     expect(text).toMatch(/^[a.]{16}XQ1$/);
   });
 
-  it.each(['\\a{', '$', '\\(', '\\[', '\\a[', '\\begin{math}', 'acgt', 'a.', 'a.bc/', 'a@', 'www.', '$a'])(
-    'ends on eight thousand times %s',
-    piece => {
-      const original = `${piece.repeat(8000)} `;
-      const { text, restore } = protectMarkup(original);
-      expect(restore(text)).toBe(original);
-    },
-  );
+  it.each([
+    '\\a{',
+    '$',
+    '\\(',
+    '\\[',
+    '\\a[',
+    '\\begin{math}',
+    'acgt',
+    'a.',
+    'a.bc/',
+    'a@',
+    'www.',
+    '$a',
+    '1.',
+    '1,1^{',
+    '({a_',
+    '\\\\a_',
+  ])('ends on eight thousand times %s', piece => {
+    const original = `${piece.repeat(8000)} `;
+    const { text, restore } = protectMarkup(original);
+    expect(restore(text)).toBe(original);
+  });
 });
 
 it('knows a text with words from one of placeholders and numbers', () => {

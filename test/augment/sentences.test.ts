@@ -11,6 +11,10 @@ describe('splitSentences', () => {
       ['Models, e.g. BERT, i.e. Transformers, fail.', 'Why?', 'Data.'],
     ],
     ['It gains 3.5 points (p < 0.05. Good). Next.', ['It gains 3.5 points (p < 0.05. Good).', 'Next.']],
+    [
+      'We won :( sadly. One. Two. Three. Four (b. C). Five.',
+      ['We won :( sadly. One. Two.', 'Three.', 'Four (b. C).', 'Five.'],
+    ],
     ['GPT vs. Llama is a tie. Code: XQ1.', ['GPT vs. Llama is a tie.', 'Code: XQ1.']],
     ['One sentence without an end', ['One sentence without an end']],
     ['', []],

@@ -26,11 +26,11 @@ const args = process.argv.slice(2);
 if (args[0] === '-l') console.log('  eng-spa\\n  spa-eng');
 else if (args[0] === '-V') console.log('Apertium 3.8.3');
 else {
-  const text = readFileSync(args[2], 'utf8');
+  const text = readFileSync(args[1], 'utf8');
   appendFileSync(process.env.ASKED, text);
   appendFileSync(process.env.ASKED + '.pids', process.pid + ' ');
   const say = () => process.stdout.write(text.replaceAll('We found', 'One finds'));
-  setTimeout(say, args[1] === 'eng-spa' && text.includes('thing 19') ? Number(process.env.SLOW ?? 0) : 0);
+  setTimeout(say, args[0] === 'eng-spa' && text.includes('thing 19') ? Number(process.env.SLOW ?? 0) : 0);
 }
 `;
 
@@ -155,12 +155,14 @@ describe('augment', () => {
     const pids = readFileSync(`${log}.pids`, 'utf8').trim().split(' ').map(Number);
     for (const pid of pids) await expect.poll(() => isRunning(pid)).toBe(false);
     expect(stderr).toContain('translating: cancelled');
+    expect(stderr).toContain('the same command goes on');
     expect(existsSync(join(data, 'augmented.jsonl'))).toBe(false);
   });
 
   it.each<[string, string[], string]>([
     ['a translator that is not installed', ['--translator', 'apertium'], 'apt-get install apertium'],
-    ['a direction that it has not', ['--pivot', 'fr'], 'apt-get install apertium-eng-fra'],
+    ['a direction that it has not', ['--pivot', 'fr'], 'apt-cache search apertium;'],
+    ['one whose package is known', ['--pivot', 'gl'], 'apt-get install apertium-en-gl;'],
     ['another option', ['--leaky'], "unknown option '--leaky'"],
     ['a class that is none', ['--category', 'cs.IA'], 'Did you mean "cs.AI"?'],
     ['another translator', ['--translator', 'bing'], 'Allowed choices are bergamot'],

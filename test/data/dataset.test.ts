@@ -197,6 +197,9 @@ describe('duplicates', () => {
     ['http://export.arxiv.org/abs/2506.00019v11', '2506.00019'],
     ['https://arxiv.org/pdf/2506.00019v1.pdf', '2506.00019'],
     ['arXiv:2506.00019v1', '2506.00019'],
+    ['arxiv.org/abs/2506.00019v1', '2506.00019'],
+    ['https://doi.org/10.48550/arXiv.2506.00019', '2506.00019'],
+    ['10.1000/arxiv.2506', '10.1000/arxiv.2506'],
     ['example-001', 'example-001'],
     ['conv2', 'conv2'],
   ])('know %s as %s', (id, base) => expect(baseId(id)).toBe(base));
@@ -317,9 +320,47 @@ describe('a folder with copies of papers', () => {
   const copy = (parent: string) => ({ title: 'A paper 6', abstract: 'Übersetzt', category: 'a', parent });
 
   it('has them train, though they may be called as other papers are, or have no parent there', async () => {
-    const folder = writeFolder({ train: [...train, copy('a/1'), copy('x/9')], validation, test });
+    const orphan = { ...copy('x/9'), title: 'Of its own' };
+    const folder = writeFolder({ train: [...train, copy('a/1'), orphan], validation, test });
     const { counts } = await loadDataset(folder, { seed: 1 });
     expect(counts).toMatchObject({ duplicates: 0, childrenKept: 2, childrenDropped: 0, train: [6, 4] });
+  });
+
+  it('leaves out those that validation and test hold', async () => {
+    const folder = writeFolder({
+      train: [...train, copy('a/1')],
+      validation: [...validation, { ...copy('x/9'), title: 'Of its own' }],
+      test: [...test, copy('a/6')],
+    });
+    const { counts } = await loadDataset(folder, { seed: 1 });
+    expect(counts).toMatchObject({ childrenKept: 1, childrenDropped: 2, validation: [2, 2], test: [2, 2] });
+  });
+
+  it.each([
+    'arxiv.org/abs/2507.00152',
+    'https://arxiv.org/html/2507.00152v2',
+    'https://doi.org/10.48550/arXiv.2507.00152',
+    '10.48550/arxiv.2507.00152',
+    '2507.00152~es',
+    '2507.00152v1~es~pt',
+    'unknown',
+    'self',
+  ])('is refused where one trains whose parent, %s, is tested or has the title of what is', async parent => {
+    const tested = { ...test[0], id: '2507.00152', title: 'A paper 6' };
+    const folder = writeFolder({
+      train: [...train, { ...copy(parent), id: 'self' }],
+      validation,
+      test: [tested, ...test.slice(1)],
+    });
+    expect(await refusal(loadDataset(folder, { seed: 1 }))).toMatch(/^1 paper stands on two sides/);
+    const renamed = writeFolder({
+      train: [...train, { ...copy(parent), title: 'Otherwise' }],
+      validation,
+      test: [tested, ...test.slice(1)],
+    });
+    const loading = loadDataset(renamed, { seed: 1 });
+    if (parent === 'unknown' || parent === 'self') await loading;
+    else expect(await refusal(loading)).toMatch(/^1 paper stands on two sides/);
   });
 
   it.each([

@@ -1,10 +1,22 @@
+import { execFile } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
-import { existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { download } from '../../src/util/transfer.js';
+import { compiled, root } from '../support/cli.js';
 import { cutAt, type Handler, listen, sendFile, type TestServer } from './file-server.js';
 
 const content = randomBytes(300_000);
@@ -174,6 +186,24 @@ describe('download', () => {
     await Promise.all([download(url, file, { sha256 }), download(url, file, { sha256 })]);
     expect(server!.requests).toHaveLength(1);
     expect(readFileSync(file).equals(content)).toBe(true);
+  });
+
+  it('does not wait for one that was killed', async () => {
+    const url = await serve((request, response) => sendFile(request, response, content));
+    const module = pathToFileURL(join(root, 'dist/util/transfer.js')).href;
+    const script = `
+      import { download } from ${JSON.stringify(module)};
+      await download(${JSON.stringify(url)}, ${JSON.stringify(file)}, {
+        onProgress: () => process.kill(process.pid, 'SIGKILL'),
+      });`;
+    await compiled();
+    const run = promisify(execFile)(process.execPath, ['--input-type=module', '-e', script]);
+    await expect(run).rejects.toMatchObject({ signal: 'SIGKILL' });
+    expect(existsSync(`${file}.lock`)).toBe(true);
+    const startedAt = performance.now();
+    await download(url, file, { sha256 });
+    expect(performance.now() - startedAt).toBeLessThan(5000);
+    expect(readdirSync(dirname(file))).toEqual(['archive.bin']);
   });
 
   it('says before it starts that the disk is too small', async () => {

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { createRequire } from 'node:module';
 import { basename, join } from 'node:path';
 import { ArxivNativeError } from '../../errors.js';
-import { cacheFolder } from '../../util/cache-folder.js';
+import { cacheFolder, inCache } from '../../util/cache-folder.js';
 import { processesFor, TranslatorProcesses } from '../processes.js';
 import type { FetchHooks, Survey, Translator, TranslatorKind, TranslatorOptions } from '../translator.js';
 import { contentOf, findModelFiles, type ModelFiles } from './model-files.js';
@@ -89,7 +89,7 @@ async function findOrLookUp(
   options: TranslatorOptions,
   hooks: FetchHooks,
 ): Promise<ModelFiles | RegisteredModel> {
-  const { from, to, modelDir, offline, beams = 1, temperature } = options;
+  const { from, to, modelDir, offline, whole, beams = 1, temperature } = options;
   if (beams !== 1 || temperature !== undefined) {
     throw new ArxivNativeError(
       'BAD_OPTION',
@@ -98,6 +98,11 @@ async function findOrLookUp(
         remedy: 'Leave --beams and --temperature out, or take --translator opus-mt.',
       },
     );
+  }
+  if (whole) {
+    throw new ArxivNativeError('BAD_OPTION', 'bergamot translates sentences: it knows no --whole', {
+      remedy: 'Leave --whole out, or take --translator opus-mt.',
+    });
   }
   const folder = modelDir === undefined ? fetchedFolder(options) : join(modelDir, `${from}-${to}`);
   const found = await findModelFiles(folder);
@@ -116,7 +121,8 @@ async function findOrLookUp(
       'NETWORK',
       `the model from ${from} to ${to} was not fetched yet, and this is offline`,
       {
-        remedy: 'Run once without --offline, or name a folder of models by --model-dir.',
+        remedy:
+          'Run once without --offline, or make the copies of models of your own: `arxiv-native augment --model-dir FOLDER`.',
       },
     );
   }
@@ -127,7 +133,9 @@ async function getFiles(options: TranslatorOptions, hooks: FetchHooks): Promise<
   const found = await findOrLookUp(options, hooks);
   if (!('size' in found)) return found;
   const folder = fetchedFolder(options);
-  await fetchModel(found, folder, hooks);
+  await fetchModel(found, folder, hooks).catch(error => {
+    throw inCache(error);
+  });
   return (await findModelFiles(folder))!;
 }
 

@@ -88,7 +88,13 @@ async function loadEngine(): Promise<Engine> {
   return engine;
 }
 
-async function loadModel(engine: Engine, { files, config }: BergamotSetup): Promise<Model> {
+async function loadModel(engine: Engine, { files, config }: BergamotSetup) {
+  const damaged = (cause: unknown) =>
+    new ArxivNativeError('BAD_MODEL', `${dirname(files.model)}: the engine cannot load this model`, {
+      remedy:
+        'Its files must be those of one Firefox Translations model, unpacked, and whole: copy them again. If the folder lies in the cache, remove it, and it is fetched again.',
+      cause,
+    });
   const memory = async (file: string, alignment: number) => {
     const bytes = await readFile(file);
     const aligned = new engine.AlignedMemory(bytes.length, alignment);
@@ -100,29 +106,34 @@ async function loadModel(engine: Engine, { files, config }: BergamotSetup): Prom
   const [model, shortlist] = [await memory(files.model, 256), await memory(files.shortlist, 64)];
   const settings = Object.entries(config).map(([key, value]) => `${key}: ${value}\n`);
   try {
-    return new engine.TranslationModel(settings.join(''), model, shortlist, vocabularies, null);
+    const loaded = new engine.TranslationModel(settings.join(''), model, shortlist, vocabularies, null);
+    const service = new engine.BlockingService({ cacheSize: 0 });
+    // The weights are read only now.
+    translateText(engine, service, loaded, 'We.');
+    return { model: loaded, service };
   } catch (error) {
-    throw new ArxivNativeError('BAD_MODEL', `${dirname(files.model)}: the engine cannot load this model`, {
-      remedy: 'Its files must be those of one Firefox Translations model, unpacked.',
-      cause: error,
-    });
+    throw damaged(error);
   }
+}
+
+/** @returns also the sentences that the text was taken for */
+function translateText(engine: Engine, service: Service, model: Model, text: string) {
+  const texts = new engine.VectorString();
+  texts.push_back(text);
+  const options = new engine.VectorResponseOptions();
+  options.push_back({ alignment: false, html: false, qualityScores: false });
+  const responses = service.translate(model, texts, options);
+  const response = responses.get(0);
+  const result = { parts: response.size(), translation: response.getTranslatedText() };
+  for (const each of [response, responses, options, texts]) each.delete();
+  return result;
 }
 
 async function start(setup: BergamotSetup): Promise<(texts: readonly string[]) => Promise<Translation[]>> {
   const engine = await loadEngine();
-  const model = await loadModel(engine, setup);
-  const service = new engine.BlockingService({ cacheSize: 0 });
+  const { model, service } = await loadModel(engine, setup);
   const translate = (text: string): Translation => {
-    const texts = new engine.VectorString();
-    texts.push_back(text);
-    const options = new engine.VectorResponseOptions();
-    options.push_back({ alignment: false, html: false, qualityScores: false });
-    const responses = service.translate(model, texts, options);
-    const response = responses.get(0);
-    const parts = response.size();
-    const translation = response.getTranslatedText();
-    for (const each of [response, responses, options, texts]) each.delete();
+    const { parts, translation } = translateText(engine, service, model, text);
     if (parts > 1) return { failure: `a text of more than ${setup.config['max-length-break']} tokens` };
     return { text: translation };
   };

@@ -1,5 +1,5 @@
 import { InferenceSession, Tensor } from 'onnxruntime-node';
-import { ArxivNativeError, asArxivNativeError } from '../../errors.js';
+import { ArxivNativeError } from '../../errors.js';
 import { Decoder } from './decoder.js';
 import { type Generation, type MarianShape, readMarianConfig } from './generation.js';
 import { modelFile } from './model-files.js';
@@ -26,7 +26,10 @@ export class MarianModel {
         intraOpNumThreads: threads,
         interOpNumThreads: 1,
       }).catch(error => {
-        throw asArxivNativeError(error, 'BAD_MODEL', file);
+        throw new ArxivNativeError('BAD_MODEL', `${file}: onnxruntime cannot load it (${error.message})`, {
+          remedy: `Copy or export the model again. If ${folder} lies in the cache, remove it, and it is fetched again.`,
+          cause: error,
+        });
       });
       const lacking = inputs.filter(name => !session.inputNames.includes(name));
       const unknown = session.inputNames.filter(name => !inputs.includes(name));

@@ -25,8 +25,8 @@ export async function translateBatch(
   }
   const inputs = texts.map(text => tokenizer.encode(text));
   const fitting = [...inputs.keys()].filter(i => inputs[i]!.length <= maxPositions);
-  const translations: Translation[] = inputs.map(({ length }) => ({
-    failure: `${length} tokens; the model takes ${maxPositions} at most`,
+  const translations: Translation[] = inputs.map(() => ({
+    failure: `a text of more than ${maxPositions} tokens, which the model cannot take`,
   }));
   if (fitting.length === 0) return translations;
   const fit = fitting.map(i => inputs[i]!);

@@ -1,8 +1,9 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { bergamot } from '../../../src/augment/bergamot/bergamot.js';
+import { findModelFiles } from '../../../src/augment/bergamot/model-files.js';
 import type { Translation, Translator } from '../../../src/augment/translator.js';
 import { BERGAMOT_MODELS, hasBergamotModels } from '../../support/bergamot-models.js';
 import { compiled } from '../../support/cli.js';
@@ -47,6 +48,29 @@ describe.skipIf(!hasBergamotModels)('bergamot, on real models (skipped where the
   });
 });
 
+it.skipIf(!hasBergamotModels).each([0.5, 0])(
+  'names the folder of a model of which %d is left',
+  async part => {
+    const folder = join(scratch, `cut-${part}`, 'en-pt');
+    cpSync(join(BERGAMOT_MODELS, 'en-pt'), folder, { recursive: true });
+    const { model } = (await findModelFiles(folder))!;
+    truncateSync(model, statSync(model).size * part);
+    const translator = await bergamot.open(
+      { ...options, modelDir: dirname(folder), from: 'en', to: 'pt' },
+      {},
+    );
+    try {
+      await expect(translate(translator, ['We.'])).rejects.toMatchObject({
+        code: 'BAD_MODEL',
+        message: expect.stringContaining(folder),
+        remedy: expect.stringContaining('copy them again'),
+      });
+    } finally {
+      await translator.close();
+    }
+  },
+);
+
 it('ends in a message where the files are no model', async () => {
   const folder = join(scratch, 'en-pt');
   mkdirSync(folder);
@@ -59,4 +83,12 @@ it('ends in a message where the files are no model', async () => {
   } finally {
     await translator.close();
   }
+});
+
+it('refuses to translate whole abstracts', async () => {
+  await expect(bergamot.survey({ ...options, whole: true, from: 'en', to: 'pt' }, {})).rejects.toMatchObject({
+    code: 'BAD_OPTION',
+    message: expect.stringContaining('--whole'),
+    remedy: expect.stringContaining('opus-mt'),
+  });
 });

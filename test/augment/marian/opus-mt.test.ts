@@ -1,4 +1,13 @@
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { opusMt } from '../../../src/augment/marian/opus-mt.js';
@@ -80,10 +89,23 @@ describe('opus-mt', () => {
     const endless = { failure: 'a translation that did not end within 2 tokens' };
     expect(translations).toEqual([
       endless,
-      { failure: '33 tokens; the model takes 32 at most' },
+      { failure: 'a text of more than 32 tokens, which the model cannot take' },
       endless,
       endless,
     ]);
+  });
+
+  it('names the file of a model that is cut short, and a remedy', async () => {
+    const folder = join(models, 'en-es');
+    const [file] = readdirSync(folder, { recursive: true })
+      .map(name => join(folder, String(name)))
+      .filter(name => /encoder.*\.onnx$/.test(name));
+    truncateSync(file!, statSync(file!).size / 2);
+    await expect(translated(['the deep networks'])).rejects.toMatchObject({
+      code: 'BAD_MODEL',
+      message: expect.stringContaining(file!),
+      remedy: expect.stringMatching(/Copy or export the model again/),
+    });
   });
 
   it('names its model by content and its settings, wherever it lies', async () => {
