@@ -251,10 +251,7 @@ function describeCopies({ recipe, data }: TrainPlan): string[] {
     ];
   }
   if (data.copiesLeftOut) {
-    return [
-      ...among,
-      `left out: the synthetic copies that lie beside them${augment === 'none' ? ' (--augment takes them)' : ''}`,
-    ];
+    return [...among, 'left out: the synthetic copies that lie beside them (--augment takes them)'];
   }
   if (augment === 'none' || among.length > 0) return among;
   const why = labels.includes(augment.category) ? '' : `: there is no class ${augment.category}`;

@@ -70,6 +70,11 @@ export interface RecipeOverrides {
   maxJoined?: number | undefined;
   classWeights?: Recipe['classWeights'] | undefined;
   words?: Recipe['words'] | undefined;
+  /**
+   * Whether synthetic copies train beside the papers; if absent, where the recipe asks for some. True takes those that
+   * lie beside the splits whatever the recipe says; false makes none, and leaves out those that are there.
+   */
+  augment?: boolean | undefined;
 }
 
 export const DEFAULT_RECIPE = 'v5.0';
@@ -137,7 +142,8 @@ function nameOfFile(file: string): string {
 
 function override(written: RecipeSource, overrides: RecipeOverrides): RecipeSource {
   const { encoder, epochs, batchSize, learningRate, patience, classWeights, words } = overrides;
-  const given = present({ encoder, epochs, batchSize, learningRate, patience, classWeights, words });
+  const augment = overrides.augment === false ? ('none' as const) : undefined;
+  const given = present({ encoder, epochs, batchSize, learningRate, patience, classWeights, words, augment });
   const { maxTitle, maxAbstract, maxJoined } = overrides;
   const lengths = present({ title: maxTitle, abstract: maxAbstract, joined: maxJoined });
   if (Object.keys(lengths).length === 0) {

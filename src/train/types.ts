@@ -18,11 +18,6 @@ export interface TrainOptions extends Omit<RecipeOverrides, 'batchSize'> {
   out?: string | undefined;
   /** A recipe's name, the path of one, or one as an object; `v5.0` if absent. */
   recipe?: string | RecipeSource | undefined;
-  /**
-   * Whether synthetic copies train beside the papers; if absent, where the recipe asks for some. True takes those that
-   * lie beside the splits whatever the recipe says; false makes none, and leaves out those that are there.
-   */
-  augment?: boolean | undefined;
   /** Revision of an encoder on the Hub: a branch, tag or commit. */
   revision?: string | undefined;
   /** Papers a step. `auto`: the recipe's, on a CPU in as many parts as its memory is estimated to ask for. */

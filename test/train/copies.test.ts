@@ -101,6 +101,8 @@ describe('training with back-translated copies', () => {
       const { training } = await run({ ...without, out: join(place, name) });
       expect(training.data.copies).toBeUndefined();
       expect(training.data.copiesLeftOut).toBe(true);
+      // What is saved is what was done.
+      expect(training.recipe.resolved.augment).toBe('none');
       expect(training.schedule.steps).toBe(3);
       expect(training.fingerprint).not.toBe(taken.training.fingerprint);
     }
