@@ -126,7 +126,6 @@ function tableRow(name, recipe, evaluations) {
     return `${mean.toFixed(digits)} ± ${deviation.toFixed(digits)}`;
   };
   const recall = ({ metrics }) => metrics.perClass.find(({ label }) => label === 'cs.AI').recall;
-  // By the encoder alone on either side, as `evaluate` has it: with words, the recorded validation accuracy is of both.
   const gap = ({ objectives }) => objectives.gap.value;
   const range = ({ low, high }) => `${(100 * low).toFixed(1)}–${(100 * high).toFixed(1)}`;
   const { accuracy: difference } = baseline.difference;

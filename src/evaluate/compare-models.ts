@@ -121,12 +121,13 @@ export async function compareModels(
   const { baseline: wanted = true, seed = DEFAULT_SEED } = options;
   const models = await openModels(options.models, 'compareModels');
   const { labels } = models[0]!.saved;
-  const label = shownClass(options.class, labels);
+  checkClass(options.class, labels);
   const exams = await openSameExams(models, options, {
     signal: hooks.signal,
     onProgress: progress => hooks.onProgress?.({ type: 'reading', ...progress }),
   });
   const { examples, source, split, leftOut } = exams[0]!;
+  const label = shownClass(options.class, labels, examples);
   const asked = await askModels(models, [examples], options, {
     signal: hooks.signal,
     onProgress: (name, done, total) => hooks.onProgress?.({ type: 'predicting', name, done, total }),
@@ -143,7 +144,7 @@ export async function compareModels(
     precision: asked[0]!.precision,
     models: models.map((model, m) => comparedModel(model, exams[m]!, compared[m]!)),
     ...(baseline && {
-      baseline: { source: baseline.source, ...withObjectives(compared.at(-1)!, undefined) },
+      baseline: { source: baseline.source, ...withObjectives(compared.at(-1)!, {}) },
     }),
     ...(baselineOmitted !== undefined && { baselineOmitted }),
   };
@@ -154,8 +155,8 @@ function comparedModel(
   { seen }: Exam,
   compared: Figures & Against,
 ): ComparedModel {
-  const { accuracies = {}, encoder } = trainingFacts(saved) ?? {};
-  const gap = trainingGap(encoder ?? {});
+  const { accuracies = {} } = trainingFacts(saved) ?? {};
+  const gap = trainingGap(accuracies);
   return {
     name,
     model: saved.folder,
@@ -163,14 +164,14 @@ function comparedModel(
     ...(seen && { seen }),
     accuracies,
     ...(gap !== undefined && { gap }),
-    ...withObjectives(compared, encoder),
+    ...withObjectives(compared, accuracies),
   };
 }
 
 type Against = Pick<Compared, 'against'>;
 
-function withObjectives(compared: Figures & Against, encoder: TrainingFacts['encoder']): Compared {
-  const met = objectives(compared.metrics, encoder);
+function withObjectives(compared: Figures & Against, accuracies: TrainingFacts['accuracies']): Compared {
+  const met = objectives(compared.metrics, accuracies);
   return { ...compared, ...(met && { objectives: met }) };
 }
 
@@ -220,9 +221,13 @@ async function compareAnswers(
   }));
 }
 
-function shownClass(label: string | undefined, labels: readonly string[]): string | undefined {
-  checkClass(label, labels);
-  return label ?? labels.find(each => each === DEFAULT_CLASS);
+/** A class without papers has no recall to show. */
+function shownClass(
+  label = DEFAULT_CLASS,
+  labels: readonly string[],
+  examples: readonly Example[],
+): string | undefined {
+  return examples.some(each => labels[each.label] === label) ? label : undefined;
 }
 
 function checkCompareOptions(options: CompareModelsOptions): void {

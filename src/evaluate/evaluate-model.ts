@@ -162,8 +162,8 @@ async function judge(
   const baseline = wanted ? await judgeBaseline(saved, exam, answers, seed, hooks) : {};
   throwIfCancelled(hooks.signal, 'evaluating');
   const figures = figuresOf(examples, labels, answers, seed);
-  const { accuracies = {}, encoder } = trainingFacts(saved) ?? {};
-  const met = objectives(figures.metrics, encoder);
+  const { accuracies = {} } = trainingFacts(saved) ?? {};
+  const met = objectives(figures.metrics, accuracies);
   return {
     model,
     labels,

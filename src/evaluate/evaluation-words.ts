@@ -2,6 +2,7 @@ import { scalesText } from '../model/words.js';
 import { counted, grouped, percent, printable } from '../util/format.js';
 import type { Interval } from './bootstrap.js';
 import type { BaselineComparison, Evaluation } from './evaluate-model.js';
+import type { Figures } from './figures.js';
 import type { Objectives } from './objectives.js';
 
 /**
@@ -100,14 +101,19 @@ export function agreementSentences({ metrics: { categories } }: Evaluation): str
   ];
 }
 
-export function classRows({ metrics, intervals }: Evaluation): string[][] {
+export function classRows({ metrics, intervals }: Figures): string[][] {
   return [
     ['', 'precision', 'recall', 'F1', 'papers'],
     ...metrics.perClass.map(({ label, support }, k) => {
-      const of = intervals.perClass[k]!;
+      const { precision, recall, f1 } = intervals.perClass[k]!;
+      const predicted = metrics.confusion.reduce((sum, row) => sum + row[k]!, 0);
+      // Where nothing is to be shared out, a 0 would look like a failure.
+      const shown = (interval: Interval, whole: number) => (whole === 0 ? '–' : ranged(interval, points));
       return [
         printable(label),
-        ...[of.precision, of.recall, of.f1].map(interval => ranged(interval, points)),
+        shown(precision, predicted),
+        shown(recall, support),
+        shown(f1, support + predicted),
         grouped(support),
       ];
     }),
@@ -150,7 +156,7 @@ export function comparisonSentence({ difference, mcnemar }: BaselineComparison):
 
 /** The accuracies that training recorded; nothing where there are none. */
 export function recordedSentences({ accuracies: { train, validation, test }, scales }: Evaluation): string[] {
-  const how = scales === undefined ? 'with dropout' : 'the encoder alone, with dropout';
+  const how = scales === undefined ? 'with dropout' : 'a sample, without dropout';
   const parts = [
     ...(train === undefined ? [] : [`training ${percent(train)} (${how})`]),
     ...(validation === undefined ? [] : [`validation ${percent(validation)}`]),

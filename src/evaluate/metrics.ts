@@ -16,7 +16,7 @@ export type Averages = Pick<ClassMetrics, 'precision' | 'recall' | 'f1'>;
 /** What the predicted classes alone decide. */
 export interface CountMetrics {
   accuracy: number;
-  /** Means over the classes, each counted once, those that no paper has included. */
+  /** Means over the classes that a paper has or was given, each counted once: scikit-learn's default. */
   macro: Averages;
   /** Means over the classes, weighted by support. */
   weighted: Averages;
@@ -144,10 +144,12 @@ export function checkShapes(
 
 /** The figures of a confusion matrix of at least one paper. */
 export function countMetrics(confusion: number[][], labels: readonly string[]): CountMetrics {
+  let occurring = 0;
   const perClass = labels.map((label, k) => {
     const hits = confusion[k]![k]!;
     const support = sum(confusion[k]!);
     const predicted = sum(confusion.map(row => row[k]!));
+    if (support + predicted > 0) occurring += 1;
     return {
       label,
       precision: ratio(hits, predicted),
@@ -159,7 +161,7 @@ export function countMetrics(confusion: number[][], labels: readonly string[]): 
   const papers = sum(perClass.map(each => each.support));
   return {
     accuracy: sum(confusion.map((row, k) => row[k]!)) / papers,
-    macro: average(perClass, () => 1 / labels.length),
+    macro: average(perClass, () => 1 / occurring),
     weighted: average(perClass, each => each.support / papers),
     perClass,
     confusion,

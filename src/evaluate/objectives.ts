@@ -23,7 +23,7 @@ export interface Objectives {
 }
 
 /**
- * The predecessor's objectives, to the letter; undefined for a model that has no class cs.AI.
+ * The predecessor's objectives, to the letter; undefined where no paper is of cs.AI.
  *
  * @param accuracies shares of the training and the validation papers that are classified rightly, where they are known
  */
@@ -31,8 +31,9 @@ export function objectives(
   { accuracy, perClass }: Pick<CountMetrics, 'accuracy' | 'perClass'>,
   accuracies: { train?: number; validation?: number } = {},
 ): Objectives | undefined {
-  const recall = perClass.find(({ label }) => label === CATEGORY)?.recall;
-  if (recall === undefined) return undefined;
+  const ofCategory = perClass.find(({ label }) => label === CATEGORY);
+  if (ofCategory === undefined || ofCategory.support === 0) return undefined;
+  const { recall } = ofCategory;
   const gap = trainingGap(accuracies);
   return {
     accuracy: { value: accuracy, met: accuracy >= ACCURACY },

@@ -21,12 +21,10 @@ export interface TrainingFacts {
   data: RecordedData;
   seed: number;
   /**
-   * Shares of the papers that the model classifies rightly; those of training by its encoder alone, with dropout, over
-   * the epoch of the kept weights.
+   * Shares of the papers that the model classifies rightly; of the training papers with dropout, over the epoch of the
+   * kept weights, or, by a model with words, of some of them without dropout.
    */
   accuracies: { train?: number; validation?: number; test?: number };
-  /** Both by the encoder alone. */
-  encoder?: { train: number; validation: number };
 }
 
 const REMEDY = 'Name labelled papers by --data: a prepared folder, or a file.';
@@ -36,17 +34,21 @@ const OTHER_FILE =
 
 /** What is known of how a model was trained; undefined where it was not trained here. */
 export function trainingFacts({ training }: SavedModel): TrainingFacts | undefined {
-  const { data, seed, history, bestEpoch, validation, test } = (training ?? {}) as Record<string, unknown> & {
+  const { data, seed, history, bestEpoch, words, validation, test } = (training ?? {}) as Record<
+    string,
+    unknown
+  > & {
     data?: Partial<RecordedData>;
-    history?: { trainAccuracy?: number; validationAccuracy?: number }[];
+    history?: { trainAccuracy?: number }[];
+    words?: { train?: { accuracy?: number } };
     validation?: { accuracy?: number };
     test?: { accuracy?: number };
   };
   if (typeof data?.source !== 'string' || typeof data.fingerprint !== 'string') return undefined;
   const kept = Array.isArray(history) ? history[Number(bestEpoch) - 1] : undefined;
-  const [train, alone] = [kept?.trainAccuracy, kept?.validationAccuracy];
   const accuracies = {
-    train,
+    // The epochs' accuracies are the encoder's: with words beside it, they say nothing of the model.
+    train: words ? words.train?.accuracy : kept?.trainAccuracy,
     validation: validation?.accuracy,
     test: test?.accuracy,
   };
@@ -56,7 +58,6 @@ export function trainingFacts({ training }: SavedModel): TrainingFacts | undefin
     accuracies: Object.fromEntries(
       Object.entries(accuracies).filter(([, value]) => typeof value === 'number'),
     ),
-    ...(typeof train === 'number' && typeof alone === 'number' && { encoder: { train, validation: alone } }),
   };
 }
 

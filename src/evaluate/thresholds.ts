@@ -185,12 +185,14 @@ class Tally {
 
   figures(k: number): Omit<ThresholdPoint, 'threshold'> {
     let f1 = 0;
+    let occurring = 0;
     for (let each = 0; each < this.#hits.length; each++) {
+      if (this.#support[each]! + this.#predicted[each]! > 0) occurring += 1;
       f1 += f1Score(this.#hits[each]!, this.#support[each]!, this.#predicted[each]!);
     }
     return {
       accuracy: this.#correct / this.targets.length,
-      macroF1: f1 / this.#hits.length,
+      macroF1: f1 / occurring,
       precision: ratio(this.#hits[k]!, this.#predicted[k]!),
       recall: ratio(this.#hits[k]!, this.#support[k]!),
     };

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { writeCopies } from '../data/copies.js';
 import type { Dataset, Example } from '../data/dataset.js';
-import { SPLITS } from '../data/paper.js';
+import { SPLITS, type Split } from '../data/paper.js';
 import { loadEngine } from '../engine.js';
 import { ArxivNativeError } from '../errors.js';
 import type { BlendedModel } from '../evaluate/blend.js';
@@ -15,6 +15,7 @@ import type { EngineModel } from '../native.js';
 import { isCancelled } from '../util/cancel.js';
 import type { StagedFolder } from '../util/files.js';
 import { checkOutput } from '../util/output.js';
+import { seededOrder } from '../util/random.js';
 import { type Checkpoint, newState, type TrainState } from './checkpoint.js';
 import { copiesFor, copiesToMake, toldCopies } from './copies.js';
 import { TaughtExamples, teach } from './distill/lesson.js';
@@ -221,7 +222,13 @@ async function learn(
   const isKept = best?.epoch === history.length && plan.saveAs === 'fp32';
   if (!interrupted && !isKept) await model.load(await openTensors(folder.weights!));
   const words = trainedWords && best?.scales ? { ...trainedWords, scales: best.scales } : undefined;
-  const test = interrupted ? undefined : await scoreTest({ model, words }, tokenized(data.test), data, hooks);
+  const kept = { model, words };
+  const test = interrupted ? undefined : await scorePart(kept, 'test', tokenized(data.test), data, hooks);
+  const sample = words && seededOrder(data.train, ({ paper }) => paper.id, `train ${plan.seed}`);
+  const trained =
+    sample &&
+    test &&
+    (await scorePart(kept, 'train', tokenized(sample.slice(0, data.validation.length)), data, hooks));
   const training: TrainingRecord = {
     ...plan,
     microBatch,
@@ -229,7 +236,7 @@ async function learn(
     history,
     bestEpoch: best?.epoch ?? 0,
     validation: best?.validation,
-    ...(words && { words: wordsRecord(words) }),
+    ...(words && { words: wordsRecord(words, trained?.metrics) }),
     test: test?.metrics,
     steps,
     sessions,
@@ -242,9 +249,10 @@ async function learn(
   return { training, words, test };
 }
 
-/** The test papers are looked at once, with the weights that are kept. */
-async function scoreTest(
+/** The test papers are looked at once, with the weights that are kept; undefined if that is interrupted. */
+async function scorePart(
   model: BlendedModel,
+  split: Split,
   papers: TokenizedExamples,
   data: Dataset,
   { onProgress, signal }: TrainHooks,
@@ -252,7 +260,7 @@ async function scoreTest(
   try {
     return await score(model, papers, data.labels, {
       signal,
-      onProgress: done => onProgress?.({ type: 'evaluation', split: 'test', done, total: papers.length }),
+      onProgress: done => onProgress?.({ type: 'evaluation', split, done, total: papers.length }),
     });
   } catch (error) {
     if (isCancelled(error)) return undefined;

@@ -1,6 +1,7 @@
 import type { AugmentEvent } from '../augment/augment.js';
 import type { CopiesRecord } from '../data/copies.js';
 import type { Leaks } from '../data/leaks.js';
+import type { Split } from '../data/paper.js';
 import type { PrepareRule } from '../data/prepare-options.js';
 import type { BaselineProgress } from '../evaluate/baseline/baseline.js';
 import type { Metrics } from '../evaluate/metrics.js';
@@ -78,7 +79,7 @@ export type TrainEvent =
   | { type: 'memory'; step: number; microBatch: number }
   | { type: 'step'; epoch: number; step: number; steps: number; loss: number; meanLoss: number }
   | { type: 'epoch'; record: EpochRecord; epochs: number }
-  | { type: 'evaluation'; split: 'validation' | 'test'; done: number; total: number };
+  | { type: 'evaluation'; split: Split; done: number; total: number };
 
 /** What will be trained on what: known before the first step. */
 export interface TrainPlan {
@@ -185,6 +186,12 @@ export interface TrainingRecord extends TrainPlan {
     scales: Scales;
     /** Validation accuracy of words alone. */
     validationAccuracy: number;
+    /**
+     * What the whole model says of training papers, without dropout: as many as there are validation papers, drawn by
+     * the seed, since words know them by heart and the epochs' accuracies are the encoder's. Undefined if that was
+     * interrupted.
+     */
+    train: { papers: number; accuracy: number } | undefined;
   };
   /** Undefined if training or the test itself was interrupted. */
   test: Metrics | undefined;

@@ -63,6 +63,14 @@ describe('a model with words beside its encoder', () => {
     expect(judged.scales).toEqual(words!.scales);
     expect(judged.metrics.confusion).toEqual(test!.confusion);
     expect(judged.metrics.logLoss).toBeCloseTo(test!.logLoss, 6);
+    // Of the whole model, as validation is: the epochs' accuracies are its encoder's, which knows less by heart.
+    const train = await judge({ precision: 'fp32', split: 'train' });
+    const { papers, accuracy } = words!.train!;
+    expect(papers).toBe(result.training.validation!.papers);
+    expect(Math.abs(accuracy - train.metrics.accuracy)).toBeLessThan(0.15);
+    expect(accuracy).toBeGreaterThan(history[bestEpoch - 1]!.trainAccuracy);
+    expect(judged.accuracies.train).toBe(accuracy);
+    expect(judged.objectives!.gap!.value).toBeCloseTo(accuracy - result.training.validation!.accuracy, 12);
     expect(readFileSync(join(model, 'README.md'), 'utf8')).toContain('beside the encoder TF-IDF');
   });
 

@@ -35,6 +35,11 @@ describe('objectives', () => {
     expect(objectives(figures(72, 4))!.gapTotal).toBeCloseTo(12 + 10, 12);
   });
 
+  it('are not judged by papers among which none is of cs.AI', () => {
+    const none = evaluate([0.9, 0.1, 0.2, 0.8], [1, 1], ['cs.AI', 'cs.LG']);
+    expect(objectives(none)).toBeUndefined();
+  });
+
   it('say nothing of a gap that is not known', () => {
     expect(objectives(figures(72, 4))).not.toHaveProperty('gap');
   });
