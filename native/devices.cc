@@ -126,4 +126,10 @@ void configure_process() {
 #endif
 }
 
+void return_free_memory() {
+#ifdef __GLIBC__
+  malloc_trim(0);
+#endif
+}
+
 }  // namespace arxiv

@@ -20,4 +20,7 @@ std::string built_version();
 // Called once, before LibTorch first allocates.
 void configure_process();
 
+// Gives back to the system what configure_process() lets the process keep.
+void return_free_memory();
+
 }  // namespace arxiv

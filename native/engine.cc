@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <system_error>
 
 #include "error.h"
 
@@ -39,6 +40,11 @@ void Engine::drop(const void* owner) {
   idle_.wait(lock, [&] { return running_ != owner; });
 }
 
+void Engine::renew_thread() {
+  std::lock_guard<std::mutex> lock(mutex_);
+  renew_ = true;
+}
+
 void Engine::shutdown() {
   std::deque<Job> dropped;
   std::thread thread;
@@ -52,9 +58,30 @@ void Engine::shutdown() {
   if (thread.joinable()) thread.join();
 }
 
+// Called with the lock, on which the next thread waits. Without memory for it, this one stays.
+bool Engine::hand_over() {
+  try {
+    std::thread next([this] { run(); });
+    former_ = std::move(thread_);
+    thread_ = std::move(next);
+    renew_ = false;
+    return true;
+  } catch (const std::system_error&) {
+    return false;
+  }
+}
+
 void Engine::run() {
   std::unique_lock<std::mutex> lock(mutex_);
+  // Its OpenMP team gives its memory back as it ends.
+  if (former_.joinable()) {
+    std::thread former = std::move(former_);
+    lock.unlock();
+    former.join();
+    lock.lock();
+  }
   while (true) {
+    if (renew_ && !closing_ && hand_over()) return;
     wake_.wait(lock, [&] { return closing_ || !queue_.empty(); });
     if (closing_) return;
     Job job = std::move(queue_.front());

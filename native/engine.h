@@ -39,6 +39,9 @@ class Engine {
   // Forgets the owner's queued jobs and waits until none of them runs.
   void drop(const void* owner);
 
+  // After the running job, which calls this, another thread goes on in place of this one.
+  void renew_thread();
+
   // Forgets all jobs, cancels the running one and joins the thread.
   void shutdown();
 
@@ -46,6 +49,7 @@ class Engine {
 
  private:
   void run();
+  bool hand_over();
 
   struct Job {
     const void* owner;
@@ -57,7 +61,8 @@ class Engine {
   std::deque<Job> queue_;
   const void* running_ = nullptr;
   std::atomic<bool> closing_{false};
-  std::thread thread_;
+  std::thread thread_, former_;
+  bool renew_ = false;
 };
 
 }  // namespace arxiv

@@ -1,6 +1,11 @@
 #include <c10/util/Exception.h>
+#if __has_include(<oneapi/dnnl/dnnl.hpp>)
+#include <oneapi/dnnl/dnnl.hpp>
+#define WITH_ONEDNN
+#endif
 
 #include "addon.h"
+#include "devices.h"
 
 namespace arxiv {
 
@@ -40,6 +45,12 @@ Napi::Promise Environment::queue(std::function<void(const Cancellation&)> work,
   auto notify = notify_;
   auto job = [=, work = std::move(work)] {
     std::optional<Failure> failure = attempt(work, Cancellation(flag, &mailbox->closing));
+    if (failure && failure->code == "OUT_OF_MEMORY") {
+      // What is tried next may need it elsewhere: oneDNN maps the code that it compiles. Where that failed
+      // once, it fails for good on the same thread, for its assembler keeps the error.
+      return_free_memory();
+      Engine::instance().renew_thread();
+    }
     std::lock_guard<std::mutex> lock(mailbox->mutex);
     if (mailbox->closing || Engine::instance().closing()) return;
     mailbox->done.emplace_back(id, std::move(failure));
@@ -72,6 +83,10 @@ std::optional<Environment::Failure> Environment::attempt(const std::function<voi
     bool memory = message.find("can't allocate memory") != std::string::npos ||
                   message.find("out of memory") != std::string::npos;
     return Failure{memory ? "OUT_OF_MEMORY" : "ENGINE", message};
+#ifdef WITH_ONEDNN
+  } catch (const dnnl::error& error) {
+    return Failure{error.status == dnnl_out_of_memory ? "OUT_OF_MEMORY" : "ENGINE", error.what()};
+#endif
   } catch (const std::exception& error) {
     return Failure{"ENGINE", error.what()};
   } catch (...) {

@@ -169,3 +169,29 @@ describe('jobs', () => {
     await expect(model.predict(tinyBatch(2))).rejects.toMatchObject({ code: 'CANCELLED' });
   });
 });
+
+describe('memory that runs out', () => {
+  const canLimit = spawnSync('prlimit', ['--version']).status === 0;
+
+  it.skipIf(!canLimit)('has its own code, also inside oneDNN, and is made good', () => {
+    const child = run(`${busy}
+      import { execFileSync } from 'node:child_process';
+      import { readFileSync } from 'node:fs';
+      const limit = bytes => execFileSync('prlimit', ['--pid', process.pid, '--as=' + bytes + ':']);
+      const attempt = papers => {
+        const offsets = batch.offsets.subarray(0, 2 * papers + 1);
+        const part = { offsets, ids: batch.ids.subarray(0, offsets.at(-1)), labels: batch.labels.subarray(0, papers) };
+        return model.trainStep({ ...batch, ...part, microBatch: papers }).then(() => 'done', error => error.code);
+      };
+      await attempt(1);
+      const kibibytes = /VmSize:\\s+(\\d+)/.exec(readFileSync('/proc/self/status', 'utf8'))[1];
+      limit(1024 * kibibytes + 4e6);
+      const said = [];
+      for (const papers of [64, 48, 32, 24]) said.push(await attempt(papers));
+      limit('unlimited');
+      said.push(await attempt(64));
+      console.log(said.join());`);
+    expect(child).toMatchObject({ status: 0, stderr: '' });
+    expect(child.stdout).toBe(`${'OUT_OF_MEMORY,'.repeat(4)}done\n`);
+  });
+});
