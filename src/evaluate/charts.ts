@@ -123,6 +123,7 @@ const CONFIG = {
     labelPadding: 5,
     titlePadding: 8,
     labelLimit: LABEL,
+    labelSeparation: GAP,
   },
   // A label at an end that is drawn inwards may touch the one before it.
   axisX: { grid: false, labelFlush: false },
