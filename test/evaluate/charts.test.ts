@@ -32,7 +32,7 @@ describe('a chart', () => {
   it('has labels that keep apart, at the ends too', async () => {
     const svg = await renderChart({
       height: { step: 20 },
-      data: { values: [{ label: 'a class whose name is long', share: 1 }] },
+      data: { values: [{ label: 'a class name', share: 1 }] },
       mark: 'bar',
       encoding: {
         y: { field: 'label', type: 'nominal', title: null },
@@ -41,7 +41,7 @@ describe('a chart', () => {
           type: 'quantitative',
           title: null,
           scale: { domain: [0, 1] },
-          axis: { format: '.0%', tickCount: 20 },
+          axis: { format: '.0%', tickCount: 10 },
         },
       },
     });
@@ -54,7 +54,7 @@ describe('a chart', () => {
     expect(new Set(labels.map(({ anchor }) => anchor))).toEqual(new Set(['middle']));
     labels.slice(1).forEach(({ x, text }, i) => {
       const before = labels[i]!;
-      expect(x - before.x).toBeGreaterThan(6.6 * ((text.length + before.text.length) / 2));
+      expect(x - before.x - 6.6 * ((text.length + before.text.length) / 2)).toBeGreaterThan(4);
     });
   });
 
