@@ -16,7 +16,10 @@ function textOf(value: Content): string {
   return String(value).replace(/[&<>"']/g, character => `&#${character.charCodeAt(0)};`);
 }
 
-/** A table with a row of headings; the first column stands to the left, the others are figures. Where it has little room, the interval of a figure stands below it. */
+/**
+ * A table with a row of headings; the first column stands to the left, the others are figures. Where there is little
+ * room the interval of a figure stands below it.
+ */
 export function tableHtml([head = [], ...rows]: readonly (readonly Content[])[]): Html {
   return html`<div class="table"><table>
 <thead><tr>${head.map(cell => html`<th scope="col">${cell}</th>`)}</tr></thead>
