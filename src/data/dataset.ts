@@ -87,7 +87,7 @@ export async function loadDataset(
   const record = await openPrepared(path, hooks.signal);
   const rows = await readParts(path, record === undefined ? labelColumn : undefined, hooks);
   if (record === undefined) {
-    const dataset = takeAsItStands(path, rows, seed);
+    const dataset = takeAsItStands(path, rows, { seed, labelColumn });
     return copies ? withCopies(dataset, hooks.signal) : dataset;
   }
   if (labelColumn !== undefined) {
@@ -124,8 +124,13 @@ export async function copiesIn(
   return { examples: papers.map(paper => ({ paper, label: labels.indexOf(paper.label) })), ...rest };
 }
 
-function takeAsItStands(path: string, rows: readonly Row[], seed: number): Dataset {
-  const arranged = arrange(rows, { rule: ruleOf({}), seed, source: path, asTheyStand: true });
+function takeAsItStands(
+  path: string,
+  rows: readonly Row[],
+  { seed, labelColumn }: LoadDatasetOptions,
+): Dataset {
+  const rule = ruleOf({ labelColumn });
+  const arranged = arrange(rows, { rule, seed, source: path, asTheyStand: true });
   const counts = { read: rows.length, withdrawn: 0, empty: 0, ...arranged.counts };
   return toDataset(path, { ...arranged, counts, fingerprint: fingerprintsOf(arranged.parts).all });
 }

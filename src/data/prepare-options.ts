@@ -85,6 +85,19 @@ export function ruleOf(options: PrepareOptions): PrepareRule & { split: SplitRul
   };
 }
 
+/** How papers came to their labels, for a person; undefined where it is not known. */
+export function labelsText(labels: string | undefined, labelColumn: string | undefined): string | undefined {
+  if (labelColumn !== undefined) return `those in the column ${JSON.stringify(labelColumn)}`;
+  switch (labels as LabelRule | undefined) {
+    case 'primary':
+      return 'the one that a paper states, else its first category';
+    case 'query':
+      return 'a row for each of the classes that a paper carries';
+    default:
+      return labels;
+  }
+}
+
 function checkCategories(categories: unknown): void {
   const fit =
     Array.isArray(categories) && categories.every(each => typeof each === 'string' && each.trim() !== '');

@@ -39,6 +39,31 @@ export function legendOf(names: readonly string[]): Chart {
   return { columns: Math.max(1, Math.floor((WIDTH - AXIS) / width)), labelLimit: LEGEND_LABEL };
 }
 
+/**
+ * The columns of a matrix of these classes, whose names stand above it: upright where there is no room for them side
+ * by side, and then only as many as there is room for.
+ *
+ * @returns also the pixels that a column is wide, about
+ */
+export function columnsOf(names: readonly string[]): { axis: Chart; band: number } {
+  const band = (WIDTH - Math.min(LABEL, widest(names)) - CONFIG.axis.labelPadding) / names.length;
+  const labelAngle = fitInto(band, names) ? 0 : -90;
+  return { axis: { orient: 'top', labelAngle, labelOverlap: true, domain: false }, band };
+}
+
+/** Whether each of the texts has room in so many pixels, and something around it. */
+export function fitInto(pixels: number, texts: readonly string[]): boolean {
+  return widest(texts) + GAP <= pixels;
+}
+
+function widest(texts: readonly string[]): number {
+  return Math.max(...texts.map(text => textWidth({ fontSize: FONT_SIZE }, text)));
+}
+
+/** Pixels: the longest name beside or above an axis, and what two have between them. */
+const LABEL = 120;
+const GAP = 6;
+
 /** Pixels: the longest label, what a symbol takes with the space around it, what the y axis takes. */
 const LEGEND_LABEL = 120;
 const SYMBOL = 28;
@@ -97,9 +122,11 @@ const CONFIG = {
     ticks: false,
     labelPadding: 5,
     titlePadding: 8,
-    labelLimit: 120,
+    labelLimit: LABEL,
+    labelSeparation: GAP,
   },
-  axisX: { grid: false },
+  // A label at an end that is drawn inwards may touch the one before it.
+  axisX: { grid: false, labelFlush: false },
   axisY: { domain: false },
   legend: {
     labelColor: FAINT,

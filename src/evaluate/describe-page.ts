@@ -1,5 +1,5 @@
 import { basename } from 'node:path';
-import { type Chart, COLORS, legendOf } from './charts.js';
+import { type Chart, COLORS, columnsOf, fitInto, legendOf } from './charts.js';
 import type { Description } from './describe.js';
 import {
   type Block,
@@ -173,6 +173,10 @@ function overlapMap({ labels, overlap: { matrix } }: Description): TitledChart {
   const values = labels.flatMap((of, i) =>
     labels.map((also, j) => ({ of, also, share: matrix[i]![j]! / Math.max(1, matrix[i]![i]!) })),
   );
+  const columns = columnsOf(labels);
+  const texts = values
+    .filter(({ of, also }) => of !== also)
+    .map(({ share }) => `${Math.round(100 * share)}%`);
   return {
     title: 'Of the papers of a class, the share that is also …',
     chart: {
@@ -181,13 +185,7 @@ function overlapMap({ labels, overlap: { matrix } }: Description): TitledChart {
       transform: [{ filter: 'datum.of !== datum.also' }],
       encoding: {
         y: { field: 'of', type: 'nominal', sort: labels, title: null },
-        x: {
-          field: 'also',
-          type: 'nominal',
-          sort: labels,
-          title: null,
-          axis: { orient: 'top', labelAngle: labels.length > 5 ? -45 : 0, domain: false },
-        },
+        x: { field: 'also', type: 'nominal', sort: labels, title: null, axis: columns.axis },
       },
       layer: [
         {
@@ -201,10 +199,14 @@ function overlapMap({ labels, overlap: { matrix } }: Description): TitledChart {
             },
           },
         },
-        {
-          mark: { type: 'text' },
-          encoding: { text: { field: 'share', type: 'quantitative', format: '.0%' } },
-        },
+        ...(fitInto(columns.band, texts)
+          ? [
+              {
+                mark: { type: 'text' },
+                encoding: { text: { field: 'share', type: 'quantitative', format: '.0%' } },
+              },
+            ]
+          : []),
       ],
     },
   };

@@ -16,16 +16,25 @@ function textOf(value: Content): string {
   return String(value).replace(/[&<>"']/g, character => `&#${character.charCodeAt(0)};`);
 }
 
-/** A table with a row of headings; the first column stands to the left, the others are figures. */
+/**
+ * A table with a row of headings; the first column stands to the left, the others are figures. Where there is little
+ * room the interval of a figure stands below it.
+ */
 export function tableHtml([head = [], ...rows]: readonly (readonly Content[])[]): Html {
   return html`<div class="table"><table>
 <thead><tr>${head.map(cell => html`<th scope="col">${cell}</th>`)}</tr></thead>
 <tbody>${rows.map(
     ([name = '', ...cells]) =>
-      html`<tr><th scope="row">${name}</th>${cells.map(cell => html`<td>${cell}</td>`)}</tr>
+      html`<tr><th scope="row">${name}</th>${cells.map(cell => html`<td>${figure(cell)}</td>`)}</tr>
 `,
   )}</tbody></table></div>
 `;
+}
+
+/** A value and its interval, as in `76.5 % (74.5–78.4)`, apart; anything else as it is. */
+function figure(cell: Content): Content {
+  const [, value, interval] = (typeof cell === 'string' && /^(\S.*) (\(\S+–\S+\))$/.exec(cell)) || [];
+  return interval === undefined ? cell : html`${value!} <span>${interval}</span>`;
 }
 
 /** What is written about a chart. */
@@ -102,13 +111,13 @@ ${section.body}</section>
 
 const STYLE = `
 :root {
-  --paper: #ffffff; --ink: #1f2328; --faint: #59636e; --rule: #d8dee4;
+  --paper: #ffffff; --ink: #1f2328; --faint: #59636e; --rule: #d8dee4; --more: #1f232859;
   --c1: #2f6fb7; --c2: #d9772b; --c3: #3a8f5c; --c4: #8d5fb0;
   --c5: #b8860b; --c6: #c2486b; --c7: #2a9ba6; --c8: #7a7f87;
 }
 @media screen and (prefers-color-scheme: dark) {
   :root {
-    --paper: #12161c; --ink: #e6e9ed; --faint: #98a2ae; --rule: #2d343d;
+    --paper: #12161c; --ink: #e6e9ed; --faint: #98a2ae; --rule: #2d343d; --more: #e6e9ed73;
     --c1: #6ea8e5; --c2: #eb9a5b; --c3: #6cc08b; --c4: #b993da;
     --c5: #d9b04a; --c6: #e5809d; --c7: #5fc4ce; --c8: #a2a8b0;
   }
@@ -130,13 +139,23 @@ figcaption { margin-top: 4px; }
 .charts { display: flex; flex-wrap: wrap; gap: 28px 44px; margin: 16px 0 20px; }
 figure { margin: 0; width: 342px; max-width: 100%; }
 figure svg { display: block; max-width: 100%; height: auto; }
-.table { overflow-x: auto; margin: 0 0 12px; }
+/* A shade lies at each edge, and above it paper that scrolls away with the table: the shade shows where there is more. */
+.table {
+  overflow-x: auto; margin: 0 0 12px; container-type: inline-size;
+  background:
+    linear-gradient(to right, var(--paper) 60%, transparent) left / 24px 100% local,
+    linear-gradient(to left, var(--paper) 60%, transparent) right / 24px 100% local,
+    linear-gradient(to right, var(--more), transparent) left / 14px calc(100% - 4px),
+    linear-gradient(to left, var(--more), transparent) right / 14px calc(100% - 4px);
+  background-repeat: no-repeat;
+}
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; overflow-wrap: normal; }
-th, td { padding: 4px 0 4px 20px; text-align: right; white-space: nowrap; }
+th, td { padding: 4px 0 4px 20px; text-align: right; vertical-align: baseline; }
+td { white-space: nowrap; }
 th:first-child { padding-left: 0; text-align: left; }
-thead th { font-weight: 400; font-size: 13px; color: var(--faint); border-bottom: 1px solid var(--rule); }
+thead th { font-weight: 400; font-size: 13px; vertical-align: bottom; color: var(--faint); border-bottom: 1px solid var(--rule); }
 tbody th { font-weight: 400; }
-dl { display: grid; grid-template-columns: max-content 1fr; gap: 6px 20px; margin: 0 0 12px; }
+dl { display: grid; grid-template-columns: fit-content(50%) 1fr; gap: 6px 20px; margin: 0 0 12px; }
 dt { color: var(--faint); }
 dd { margin: 0; }
 .figures dt { color: inherit; text-align: right; font-variant-numeric: tabular-nums; }
@@ -144,15 +163,16 @@ section > h3 { margin: 24px 0 8px; }
 article { margin: 0 0 20px; }
 h4 { font-size: 15px; font-weight: 600; margin: 0 0 4px; }
 article p { margin-bottom: 4px; }
-@media (max-width: 480px) {
+@container (max-width: 600px) {
   table { font-size: 13px; }
-  th, td { padding-left: 12px; }
-  tbody th { white-space: normal; }
-  thead th { font-size: 12px; }
+  th, td { padding-left: 8px; }
+  thead th { font-size: 11px; }
+  td span { display: block; font-size: 11px; line-height: 1.2; color: var(--faint); }
 }
 code { font: 13px ui-monospace, Menlo, Consolas, monospace; }
 details { margin: 0 0 12px; }
 figure details { margin: 6px 0 0; }
+details dl { font-size: 13px; }
 summary { color: var(--faint); font-size: 13px; cursor: pointer; }
 details[open] > summary { margin-bottom: 8px; }
 @media print {
@@ -160,7 +180,7 @@ details[open] > summary { margin-bottom: 8px; }
   main { max-width: none; padding: 0; }
   h2, h3, h4 { break-after: avoid; }
   figure, tr, dd { break-inside: avoid; }
-  .table { overflow-x: visible; }
+  .table { overflow-x: visible; background: none; }
   summary { display: none; }
 }
 `;

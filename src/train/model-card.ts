@@ -1,5 +1,6 @@
 import { basename } from 'node:path';
 import { describeLeaks } from '../data/leaks.js';
+import { labelsText } from '../data/prepare-options.js';
 import type { Metrics } from '../evaluate/metrics.js';
 import { TrainingRecordReader } from '../evaluate/report/record.js';
 import { caveats } from '../evaluate/report/training-terms.js';
@@ -33,7 +34,7 @@ export function modelCard(training: TrainingRecord): string {
     ...(training.validation === undefined ? [] : results('Validation', training.validation)),
     training.test === undefined && training.validation === undefined ? 'None: no epoch was completed.' : '',
     '## Training data',
-    `\`${basename(data.source)}\`, fingerprint \`${data.fingerprint}\`; labels: ${data.rule.labels}, split: ${data.rule.split}; ${counted(data.duplicates, 'duplicate')} left out.`,
+    `\`${basename(data.source)}\`, fingerprint \`${data.fingerprint}\`; labels: ${labelsText(data.rule.labels, data.rule.labelColumn)}; split: ${data.rule.split}; ${counted(data.duplicates, 'duplicate')} left out.`,
     ...(data.leaks.contradictingRows + data.leaks.crossingPapers === 0 ? [] : [describeLeaks(data.leaks)]),
     table(
       ['category', 'train', 'validation', 'test'],

@@ -78,7 +78,7 @@ export class Progress {
     const parts = [total === undefined ? `${count(done)} ${name}` : `${count(done)}/${count(total)} ${name}`];
     if (details !== '') parts.push(details);
     if (done > before) {
-      parts.push(`${unit === 'bytes' ? (rate / 1e6).toFixed(1) : rate.toFixed(rate < 10 ? 1 : 0)} ${name}/s`);
+      parts.push(formatRate(rate, unit));
       if (total !== undefined) parts.push(`${formatDuration((total - done) / rate)} left`);
     }
     return parts.join(', ');
@@ -117,6 +117,16 @@ export class Stages {
   private begin(title: string, unit: string, done: number, total: number): Progress {
     return new Progress(title, { unit, done, ...(total > 0 && { total }), stream: this.stream });
   }
+}
+
+/** 12 steps/s, 1.5 steps/s, 4.2 s/step; of bytes 1.5 MB/s, 80 kB/s. @param unit in the plural */
+export function formatRate(rate: number, unit: string): string {
+  const short = (value: number) => value.toFixed(value < 9.95 ? 1 : 0);
+  if (unit === 'bytes') {
+    const [size, name] = rate < 1e3 ? [1, 'B'] : rate < 1e5 ? [1e3, 'kB'] : [1e6, 'MB'];
+    return `${short(rate / size)} ${name}/s`;
+  }
+  return rate < 1 ? `${short(1 / rate)} s/${unit.replace(/s$/, '')}` : `${short(rate)} ${unit}/s`;
 }
 
 /** 42 s, 3 min 20 s, 1 h 05 min. */

@@ -115,6 +115,19 @@ describe('report', () => {
     await expect(named).rejects.toMatchObject({ code: 'BAD_INPUT' });
   });
 
+  it('names the column that the labels are from', async () => {
+    const column = copied('column', training => {
+      const data = training.data as { rule: object };
+      return {
+        ...training,
+        data: { ...data, source: join(scratch, 'gone.jsonl'), rule: { ...data.rule, labelColumn: 'field' } },
+      };
+    });
+    const { page } = await made(column);
+    expect(page).toContain('<dt>labels</dt><dd>those in the column &#34;field&#34;</dd>');
+    expect(page).not.toContain('first category');
+  });
+
   it.each<[string, unknown, string]>([
     ['was imported', { imported: { file: 'a<b>.pth', stated: { val_acc: 0.5 } } }, 'val_acc 0.5'],
     ['has a record of nothing', null, 'There is no history'],

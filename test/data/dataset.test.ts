@@ -390,7 +390,8 @@ describe('a column of labels', () => {
       validation: rows.slice(8, 16),
       test: rows.slice(16),
     });
-    const { counts } = await loadDataset(folder, { seed: 1, labelColumn: 'topic' });
+    const { counts, rule } = await loadDataset(folder, { seed: 1, labelColumn: 'topic' });
+    expect([file.rule.labelColumn, rule.labelColumn]).toEqual(['topic', 'topic']);
     expect(counts).toMatchObject({ train: [4, 4], validation: [4, 4], test: [4, 4] });
   });
 });

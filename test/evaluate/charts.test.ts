@@ -1,5 +1,5 @@
 import { describe, expect, it, vi } from 'vitest';
-import { type Chart, COLORS, renderChart } from '../../src/evaluate/charts.js';
+import { type Chart, COLORS, columnsOf, fitInto, renderChart } from '../../src/evaluate/charts.js';
 
 const bars = (values: object[]): Chart => ({
   height: { step: 20 },
@@ -27,6 +27,44 @@ describe('a chart', () => {
     expect(svg).toMatch(/^<svg [^>]*width="342"[^>]*viewBox="0 0 342 /);
     expect(svg.trimEnd()).toMatch(/<\/svg>$/);
     expect(texts(svg)).toEqual(expect.arrayContaining(['cs.AI', 'cs.CL', 'papers', '0', '12,000']));
+  });
+
+  it('has labels that keep apart, at the ends too', async () => {
+    const svg = await renderChart({
+      height: { step: 20 },
+      data: { values: [{ label: 'a class name', share: 1 }] },
+      mark: 'bar',
+      encoding: {
+        y: { field: 'label', type: 'nominal', title: null },
+        x: {
+          field: 'share',
+          type: 'quantitative',
+          title: null,
+          scale: { domain: [0, 1] },
+          axis: { format: '.0%', tickCount: 10 },
+        },
+      },
+    });
+    const labels = [
+      ...svg.matchAll(
+        /<text text-anchor="(\w+)" transform="translate\(([\d.]+),\S* [^>]*opacity="1"[^>]*>(\d+%)</g,
+      ),
+    ].map(([, anchor, x, text]) => ({ anchor, x: Number(x), text: text! }));
+    expect(labels.length).toBeGreaterThan(2);
+    expect(new Set(labels.map(({ anchor }) => anchor))).toEqual(new Set(['middle']));
+    labels.slice(1).forEach(({ x, text }, i) => {
+      const before = labels[i]!;
+      expect(x - before.x - 6.6 * ((text.length + before.text.length) / 2)).toBeGreaterThan(4);
+    });
+  });
+
+  it('names columns side by side where there is room, else upright', () => {
+    const names = (count: number, name: string) => Array.from({ length: count }, (_, i) => `${name}${i}`);
+    expect(columnsOf(names(6, 'cs.')).axis).toMatchObject({ labelAngle: 0 });
+    expect(columnsOf(names(30, 'cs.')).axis).toMatchObject({ labelAngle: -90, labelOverlap: true });
+    const { axis, band } = columnsOf(names(4, 'natural language processing '));
+    expect(axis).toMatchObject({ labelAngle: -90 });
+    expect([fitInto(band, ['12,000']), fitInto(band, ['12,000,000'])]).toEqual([true, false]);
   });
 
   it("has the page's colours, and its own where it stands alone", async () => {

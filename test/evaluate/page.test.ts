@@ -38,6 +38,24 @@ describe('a page', () => {
     expect(text).toContain(`default-src 'none'`);
   });
 
+  it('has intervals apart from their figures, to stand below them on a phone', () => {
+    const { text: table } = tableHtml([
+      ['', 'model', 'note'],
+      ['accuracy (all)', '76.5 % (74.5–78.4)', 'of 3 (or 4)'],
+    ]);
+    expect(table).toContain('<td>76.5 % <span>(74.5–78.4)</span></td><td>of 3 (or 4)</td>');
+    expect(table).toContain('>accuracy (all)</th>');
+    expect(text).toMatch(/@container \(max-width: \d+px\) \{[^}]*\}[^@]*td span \{ display: block;/);
+  });
+
+  it('shows by a shade that a table goes on', () => {
+    const [, rule] = /\.table \{([^}]*)\}/.exec(text)!;
+    expect(rule).toMatch(/overflow-x: auto/);
+    expect(rule!.match(/var\(--paper\) [^,]*, transparent\) \S+ \/ [^,]* local/g)).toHaveLength(2);
+    expect(rule!.match(/var\(--more\)/g)).toHaveLength(2);
+    expect(text.match(/--more: #/g)).toHaveLength(2);
+  });
+
   it('has light and dark, and a phone width', () => {
     expect(text).toContain('prefers-color-scheme: dark');
     expect(text).toContain('width=device-width');

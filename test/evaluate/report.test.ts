@@ -2,7 +2,13 @@ import { describe, expect, it } from 'vitest';
 import { worstMistakes } from '../../src/evaluate/report/mistakes.js';
 import { TrainingRecordReader } from '../../src/evaluate/report/record.js';
 import { confusionChart, historyCharts } from '../../src/evaluate/report/report-charts.js';
-import { caveats, dataTerms, partRows, trainingTerms } from '../../src/evaluate/report/training-terms.js';
+import {
+  caveats,
+  dataTerms,
+  partRows,
+  settingTerms,
+  trainingTerms,
+} from '../../src/evaluate/report/training-terms.js';
 
 describe('the worst mistakes', () => {
   const labels = ['a', 'b'];
@@ -30,6 +36,23 @@ describe('the worst mistakes', () => {
 
 describe('a training record', () => {
   const record = (value: unknown) => new TrainingRecordReader(value as object);
+
+  it.each([
+    [{ labels: 'primary', labelColumn: 'field' }, 'those in the column "field"'],
+    [{ labels: 'primary' }, 'the one that a paper states, else its first category'],
+    [{ labels: 'query' }, 'a row for each of the classes that a paper carries'],
+    [{ labels: 'by hand' }, 'by hand'],
+  ])('tells where the labels are from: %j', (rule, text) => {
+    expect(dataTerms(record({ data: { rule } }))).toEqual([['labels', text]]);
+  });
+
+  it('tells every setting, so that it can be broken into lines', () => {
+    const resolved = { description: 'x', loss: 'focal', lengths: { title: 32, abstract: 128 } };
+    expect(settingTerms(record({ recipe: { resolved } }))).toEqual([
+      ['loss', 'focal'],
+      ['lengths', '{ "title": 32, "abstract": 128 }'],
+    ]);
+  });
 
   it('tells what it holds, without the places of folders', () => {
     const full = record({
@@ -95,5 +118,12 @@ describe('charts of a report', () => {
     expect((confusionChart(square(40), names(40))!.chart.layer as object[]).length).toBe(1);
     expect((confusionChart(square(4), names(4))!.chart.layer as object[]).length).toBe(2);
     expect(confusionChart(square(41), names(41))).toBeUndefined();
+  });
+
+  it('leave out numbers that have no room in their cells', () => {
+    const names = Array.from({ length: 8 }, (_, i) => `a class of a long name ${i}`);
+    const matrix = (count: number) => names.map(() => names.map(() => count));
+    expect(confusionChart(matrix(10), names)!.chart.layer).toHaveLength(2);
+    expect(confusionChart(matrix(10_000), names)!.chart.layer).toHaveLength(1);
   });
 });

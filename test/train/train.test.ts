@@ -189,6 +189,7 @@ describe('train', () => {
     writeFileSync(topics, readFileSync(data, 'utf8').replaceAll('"category"', '"topic"'));
     const { training } = await run({ data: topics, labelColumn: 'topic' });
     expect(training.data).toMatchObject({ labels: ['cs.AI', 'cs.CL'], rule: { labelColumn: 'topic' } });
+    expect(readFileSync(join(out, 'README.md'), 'utf8')).toContain('labels: those in the column "topic"');
     out += '-2';
     expect((await failure(run({ data: topics }))).message).toContain('topics.jsonl:1: no category');
   });

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { formatDuration, Progress, Stages } from '../../src/util/progress.js';
+import { formatDuration, formatRate, Progress, Stages } from '../../src/util/progress.js';
 
 describe('progress without a terminal', () => {
   const written: string[] = [];
@@ -57,6 +57,19 @@ describe('stages', () => {
     vi.useRealTimers();
     expect(written).toEqual(['not to be had\n', 'second.zip: 30.0/60.0 MB, 1.0 MB/s, 30 s left\n']);
   });
+});
+
+describe('formatRate', () => {
+  it.each([
+    [34, 'papers', '34 papers/s'],
+    [9.97, 'steps', '10 steps/s'],
+    [1, 'steps', '1.0 steps/s'],
+    [0.238, 'steps', '4.2 s/step'],
+    [0.01, 'papers', '100 s/paper'],
+    [2e6, 'bytes', '2.0 MB/s'],
+    [40_000, 'bytes', '40 kB/s'],
+    [20, 'bytes', '20 B/s'],
+  ])('%d %s', (rate, unit, text) => expect(formatRate(rate, unit)).toBe(text));
 });
 
 describe('formatDuration', () => {

@@ -1,6 +1,6 @@
-import { counted } from '../../util/format.js';
+import { counted, grouped } from '../../util/format.js';
 import type { CalibrationBin } from '../calibration.js';
-import { type Chart, COLORS, FAINT, legendOf } from '../charts.js';
+import { type Chart, COLORS, columnsOf, FAINT, fitInto, legendOf } from '../charts.js';
 import type { Evaluation } from '../evaluate-model.js';
 import { largest, type TitledChart } from '../titled-charts.js';
 import type { EpochFigures, StepFigures } from './history.js';
@@ -77,7 +77,8 @@ export function confusionChart(
   labels: readonly string[],
 ): TitledChart | undefined {
   if (labels.length > MOST_CELLS) return undefined;
-  const withNumbers = labels.length <= MOST_NUMBERS;
+  const columns = columnsOf(labels);
+  const withNumbers = labels.length <= MOST_NUMBERS && fitInto(columns.band, matrix.flat().map(grouped));
   const values = matrix.flatMap((row, i) => {
     const papers = row.reduce((sum, count) => sum + count, 0);
     return row.map((count, j) => ({
@@ -95,13 +96,7 @@ export function confusionChart(
       data: { values },
       encoding: {
         y: { field: 'is', type: 'nominal', sort: labels, title: null },
-        x: {
-          field: 'said',
-          type: 'nominal',
-          sort: labels,
-          title: null,
-          axis: { orient: 'top', labelAngle: labels.length > 5 ? -45 : 0, domain: false },
-        },
+        x: { field: 'said', type: 'nominal', sort: labels, title: null, axis: columns.axis },
       },
       layer: [
         {
@@ -199,7 +194,7 @@ export function curveChart(
             x: quantitative('threshold', {
               title: 'threshold',
               scale: { domain: [0, end] },
-              axis: { format: '.1f', tickCount: 6 },
+              axis: { tickCount: 6 },
             }),
             y: quantitative('value', { title: null, scale: WHOLE, axis: { ...SHARE, ...BESIDE } }),
             color: colorOf('figure', names),
@@ -275,7 +270,7 @@ function epochChart(
         x: quantitative('epoch', {
           title: 'epoch',
           scale: { nice: false },
-          axis: { format: 'd', tickMinStep: 1, tickCount: Math.min(8, epochs.length), labelFlush: false },
+          axis: { format: 'd', tickMinStep: 1, tickCount: Math.min(8, epochs.length) },
         }),
         y: quantitative('value', {
           title: null,

@@ -27,7 +27,7 @@ import {
   dataTerms,
   importTerms,
   partRows,
-  settingRows,
+  settingTerms,
   type Term,
   trainingTerms,
 } from './training-terms.js';
@@ -249,15 +249,14 @@ function learning({ history }: Report, words: Words): Promise<Section> {
       ? []
       : [
           tableHtml([
-            ['epoch', 'training loss', 'accuracy', 'validation loss', 'accuracy', 'macro-F1', ''],
+            ['epoch', 'training loss', 'accuracy', 'validation loss', 'accuracy', 'macro-F1'],
             ...epochs.map(each => [
-              `${each.epoch}`,
+              `${each.epoch}${each.epoch === bestEpoch ? ', kept' : ''}`,
               each.trainLoss.toFixed(3),
               percent(each.trainAccuracy),
               each.validationLoss.toFixed(3),
               percent(each.validationAccuracy),
               percent(each.validationMacroF1),
-              each.epoch === bestEpoch ? 'kept' : '',
             ]),
           ]),
           noteHtml('Figures of training are means over the epoch, with dropout.'),
@@ -268,14 +267,14 @@ function learning({ history }: Report, words: Words): Promise<Section> {
 function origin(record: TrainingRecordReader, { labels, lengths, head }: SavedModel): Section[] {
   const [training, data, imported] = [trainingTerms(record), dataTerms(record), importTerms(record)];
   const parts = partRows(record, labels);
-  const settings = settingRows(record);
+  const settings = settingTerms(record);
   const reads = Object.entries(lengths).map(([text, tokens]) => `${text} ${tokens}`);
   return [
     {
       title: 'What was trained, and how',
       body: html`${imported.length > 0 ? [noteHtml('It was imported: of its training is known what its file states, which was not measured here.'), termsHtml(imported)] : ''}${termsHtml(
         [...training, ['head', head.type], ['reads at most', `${reads.join(', ')} tokens`]],
-      )}${settings.length > 1 ? detailsHtml('Every setting of the recipe', tableHtml(settings)) : ''}`,
+      )}${settings.length > 0 ? detailsHtml('Every setting of the recipe', termsHtml(settings)) : ''}`,
     },
     ...(data.length > 0
       ? [{ title: 'On what', body: html`${termsHtml(data)}${parts ? tableHtml(parts) : ''}` }]

@@ -1,6 +1,7 @@
 import { basename } from 'node:path';
 import { describeLeaks, type Leaks } from '../../data/leaks.js';
 import { SPLITS } from '../../data/paper.js';
+import { labelsText } from '../../data/prepare-options.js';
 import { counted, grouped } from '../../util/format.js';
 import { formatDuration } from '../../util/progress.js';
 import { isNumber, type TrainingRecordReader } from './record.js';
@@ -67,8 +68,7 @@ export function dataTerms(record: TrainingRecordReader): Term[] {
   return present([
     ['data', source && basename(source)],
     ['fingerprint', record.text('data.fingerprint')],
-    ['labels', record.text('data.rule.labels')],
-    ['label column', record.text('data.rule.labelColumn')],
+    ['labels', labelsText(record.text('data.rule.labels'), record.text('data.rule.labelColumn'))],
     ['drawn', perClass && `${counted(perClass, 'paper')} a class`],
     [
       'split',
@@ -99,15 +99,17 @@ export function partRows(record: TrainingRecordReader, labels: readonly string[]
   ];
 }
 
-/** Every setting of the recipe, headings first. */
-export function settingRows(record: TrainingRecordReader): string[][] {
-  const settings = record
+/** Every setting of the recipe. */
+export function settingTerms(record: TrainingRecordReader): Term[] {
+  return record
     .entries('recipe.resolved')
-    .filter(([key]) => !['description', 'encoder'].includes(key));
-  return [
-    ['setting', 'value'],
-    ...settings.map(([key, value]) => [key, typeof value === 'string' ? value : JSON.stringify(value)]),
-  ];
+    .filter(([key]) => !['description', 'encoder'].includes(key))
+    .map(([key, value]) => [key, typeof value === 'string' ? value : spaced(value)]);
+}
+
+/** JSON that can be broken into lines. */
+function spaced(value: unknown): string {
+  return JSON.stringify(value, null, 1).replace(/\s+/g, ' ');
 }
 
 /** Where an imported model is from, as its file stated it; empty for one that was trained here. */
