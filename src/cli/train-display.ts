@@ -223,8 +223,13 @@ function describePlan(plan: TrainPlan): string {
     `${(parameters.total / 1e6).toFixed(1)} M parameters, ${(parameters.trainable / 1e6).toFixed(1)} M of them trained; at most ${counted(recipe.resolved.epochs, 'epoch')}, ${counted(schedule.steps, 'step')}`,
     ...(plan.distillation ? [describeTeacher(plan.distillation)] : []),
     ...(recipe.resolved.words === 'none' ? [] : ['TF-IDF of words beside the encoder']),
-    `${device}, ${precision}, ${counted(threads, 'thread')}, seed ${plan.seed}`,
+    `${device}, ${precision}, ${counted(threads, 'thread')}, ${describeBatch(plan)}, seed ${plan.seed}`,
   ].join('\n');
+}
+
+function describeBatch({ recipe, microBatch }: TrainPlan): string {
+  const { batchSize } = recipe.resolved;
+  return `batches of ${batchSize}${microBatch < batchSize ? `, ${microBatch} at once` : ''}`;
 }
 
 function describeTeacher(lesson: NonNullable<TrainPlan['distillation']>): string {

@@ -5,10 +5,13 @@ import type { ThresholdPoint } from '../evaluate/thresholds.js';
 import type { TuneModelOptions, Tuning } from '../evaluate/tune-model.js';
 import { percent, printable } from '../util/format.js';
 import { placementOptions } from './arguments.js';
+import { seenText } from './compare-text.js';
 import { interruptible } from './interrupt.js';
 import { indent, table, WIDTH, wrap } from './table.js';
 
 type TuneFlags = Omit<TuneModelOptions, 'model'> & { json?: boolean };
+
+const NAMES = { accuracy: 'accuracy', macroF1: 'macro-F1' };
 
 /** Points of the trade-off that are printed; --json has all. */
 const CURVE_ROWS = 12;
@@ -64,38 +67,54 @@ async function run(model: string, { json = false, ...flags }: TuneFlags, signal:
       'warning: as many thresholds as classes fit the accidents of the validation papers: look at the test papers\n',
     );
   }
-  process.stdout.write(json ? `${JSON.stringify(tuning)}\n` : tuningText(tuning));
+  process.stdout.write(json ? `${JSON.stringify(tuning)}\n` : tuningText(tuning, flags));
 }
 
-function tuningText({ model, before, after, figures, curve, written }: Tuning): string {
+function tuningText(
+  { model, before, after, figures, seen, curve, written }: Tuning,
+  { data, class: label, all, objective = 'accuracy' }: TuneFlags,
+): string {
+  const asked =
+    label === undefined ? all && 'No thresholds raise' : `No threshold of ${printable(label)} raises`;
+  const why =
+    asked && after.method === 'argmax' ? [`${asked} ${NAMES[objective]} on the validation papers.`] : [];
+  const chosen = label !== undefined && after.method === 'thresholds' ? after.thresholds[label] : undefined;
   return `${[
     printable(model),
-    indent(wrap(`Before: ${ruleSentence(before)}`, WIDTH - 2)),
-    indent(wrap(`After: ${ruleSentence(after)}`, WIDTH - 2)),
-    ...(curve ? ['', 'What the threshold trades, on the validation papers', indent(curveTable(curve))] : []),
+    ...[`Before: ${ruleSentence(before)}`, `After: ${ruleSentence(after)}`, ...why].map(sentence),
+    ...(curve
+      ? ['', 'What the threshold trades, on the validation papers', indent(curveTable(curve, chosen))]
+      : []),
     ...(['validation', 'test'] as const).flatMap(part => [
       '',
       `On the ${part} papers`,
       indent(comparison(figures[part])),
+      ...(data === undefined ? [] : seenText('The model', seen?.[part]).map(sentence)),
     ]),
     '',
     written ? 'Written: the model now decides so.' : 'Nothing was written.',
   ].join('\n')}\n`;
 }
 
-function curveTable(curve: readonly ThresholdPoint[]): string {
+function sentence(text: string): string {
+  return indent(wrap(text, WIDTH - 2));
+}
+
+/** Points from end to end of the curve, the chosen one among them. */
+function curveTable(curve: readonly ThresholdPoint[], chosen: number | undefined): string {
   const rows = Math.min(CURVE_ROWS, curve.length);
-  const shown = Array.from(
-    { length: rows },
-    (_, i) => curve[Math.round((i * (curve.length - 1)) / Math.max(1, rows - 1))]!,
+  const indices = new Set(
+    Array.from({ length: rows }, (_, i) => Math.round((i * (curve.length - 1)) / Math.max(1, rows - 1))),
   );
+  const shown = curve.filter(({ threshold }, i) => indices.has(i) || threshold === chosen);
   return table([
-    ['threshold', 'accuracy', 'macro-F1', 'precision', 'recall'],
+    ['threshold', 'accuracy', 'macro-F1', 'precision', 'recall', ''],
     ...shown.map(({ threshold, accuracy, macroF1, precision, recall }) => [
       threshold.toFixed(3),
       ...[accuracy, macroF1, precision, recall].map(percent),
+      threshold === chosen ? 'chosen' : '',
     ]),
-  ]);
+  ]).replace(/ +$/gm, '');
 }
 
 function comparison({ before, after }: { before: Metrics; after: Metrics }): string {

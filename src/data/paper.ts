@@ -150,7 +150,7 @@ export function paperFromFields(
   if (labelled && label === '' && queries.length === 0) {
     throw fail(
       `no category (found: ${describeKeys(fields)})`,
-      'To train, each paper needs its label in "category", or first in "categories"; --label-column names another.',
+      'The label of a paper is its "category", or the first of "categories"; train, prepare and describe take another field by --label-column.',
     );
   }
 

@@ -4,7 +4,7 @@ import type { ReadProgress } from '../data/rows.js';
 import type { Decision } from '../model/decision.js';
 import { checkPlacement, type PlacementOptions } from '../model/load.js';
 import type { Precision } from '../native.js';
-import { checkChoice, checkOptions } from '../util/options.js';
+import { checkChoice, checkOptions, checkWhole } from '../util/options.js';
 import { pacer } from '../util/pace.js';
 import { type BaselineProgress, scoreBaseline, trainBaseline } from './baseline/baseline.js';
 import { bootstrapDifference, type MetricIntervals } from './bootstrap.js';
@@ -247,5 +247,6 @@ function checkCompareOptions(options: CompareModelsOptions): void {
     'compareModels',
   );
   checkChoice('split', options.split, SPLITS, 'compareModels');
+  checkWhole('seed', options.seed, 0, 'compareModels');
   checkPlacement(options);
 }

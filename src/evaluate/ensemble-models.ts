@@ -3,7 +3,7 @@ import type { ReadProgress } from '../data/rows.js';
 import type { Decision } from '../model/decision.js';
 import { checkPlacement, type PlacementOptions } from '../model/load.js';
 import type { Precision } from '../native.js';
-import { checkOptions } from '../util/options.js';
+import { checkOptions, checkWhole } from '../util/options.js';
 import { checkOutput } from '../util/output.js';
 import { pacer } from '../util/pace.js';
 import { bootstrapDifference, type MetricIntervals } from './bootstrap.js';
@@ -205,5 +205,6 @@ function checkEnsembleOptions(options: EnsembleModelsOptions): void {
     },
     'ensembleModels',
   );
+  checkWhole('seed', options.seed, 0, 'ensembleModels');
   checkPlacement(options);
 }

@@ -7,7 +7,7 @@ import type { SavedModel } from '../model/saved-model.js';
 import type { Scales } from '../model/words.js';
 import type { Precision } from '../native.js';
 import { throwIfCancelled } from '../util/cancel.js';
-import { checkChoice, checkOptions } from '../util/options.js';
+import { checkChoice, checkOptions, checkWhole } from '../util/options.js';
 import { checkOutput } from '../util/output.js';
 import { type BaselineProgress, scoreBaseline, trainBaseline } from './baseline/baseline.js';
 import { type Answers, bootstrapDifference, type MetricIntervals } from './bootstrap.js';
@@ -26,7 +26,7 @@ export interface EvaluateModelOptions extends PlacementOptions {
   model: string;
   /** A prepared folder, or a file of labelled papers; the data that the model was trained on if absent. */
   data?: string | undefined;
-  /** The part of that data: `test` if absent. Of a file that the model was not trained on all papers are taken. */
+  /** The part of that data: `test` if absent. Of a file all papers are taken if absent. */
   split?: Split | undefined;
   /** Whether TF-IDF and logistic regression, trained on the model's own data, stand beside it: by default, they do. */
   baseline?: boolean | undefined;
@@ -226,6 +226,7 @@ function checkEvaluateOptions(options: EvaluateModelOptions): void {
     'evaluateModel',
   );
   checkChoice('split', options.split, SPLITS, 'evaluateModel');
+  checkWhole('seed', options.seed, 0, 'evaluateModel');
   if (options.model !== undefined) return;
   throw new ArxivNativeError('BAD_OPTION', 'evaluateModel: there is no "model"', {
     remedy: 'Give the folder that training wrote.',

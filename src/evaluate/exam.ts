@@ -64,12 +64,20 @@ export async function openExam(saved: SavedModel, options: ExamOptions, hooks: R
   if ('labels' in found && found.fingerprint === trainingFacts(saved)?.data.fingerprint) {
     return partOf(saved, found, split, found);
   }
-  const own = await loadOwnData(saved, hooks).catch(error => {
-    if (error instanceof ArxivNativeError && error.code !== 'CANCELLED') return error.message;
-    throw error;
-  });
+  let own = await loadOwnData(saved, hooks).catch(whyNot);
+  if (typeof own === 'string' && !isFolder) {
+    // The file may be the very one that the model was trained on, moved.
+    const same = await loadOwnData(saved, hooks, data).catch(whyNot);
+    if (typeof same !== 'string') own = same;
+  }
   if ('labels' in found) return partOf(saved, found, split, own);
   return { ...found, ...withOwn(found.examples, own) };
+}
+
+/** What a failure says; an interruption passes. */
+function whyNot(error: unknown): string {
+  if (error instanceof ArxivNativeError && error.code !== 'CANCELLED') return error.message;
+  throw error;
 }
 
 function partOf(saved: SavedModel, dataset: Dataset, split: Split = 'test', own: Dataset | string): Exam {

@@ -45,7 +45,7 @@ export interface Metrics extends CountMetrics {
   brier: number;
   /** Expected calibration error of the most probable class, in 15 bins of equal width. */
   calibrationError: number;
-  /** Absent where no paper's categories are known. */
+  /** Absent where no paper is known to have a category beside its label: then others are not known, rather than none. */
   categories?: CategoryMetrics;
 }
 
@@ -215,15 +215,17 @@ function categoryMetrics(
   categories: readonly (readonly string[])[],
 ): CategoryMetrics | undefined {
   const counts = { papers: 0, wrong: 0, crossListed: 0 };
+  let others = false;
   for (const [paper, own] of categories.entries()) {
     if (own.length === 0) continue;
+    others ||= own.some(name => name !== labels[targets[paper]!]);
     counts.papers += 1;
     if (predicted[paper] === targets[paper]) continue;
     counts.wrong += 1;
     if (own.includes(labels[predicted[paper]!]!)) counts.crossListed += 1;
   }
   const { papers, wrong, crossListed } = counts;
-  if (papers === 0) return undefined;
+  if (!others) return undefined;
   return {
     papers,
     share: (papers - wrong + crossListed) / papers,

@@ -1,5 +1,5 @@
-import { readdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, readdirSync } from 'node:fs';
+import { dirname, isAbsolute, join, resolve } from 'node:path';
 import { type Dataset, loadDataset } from '../data/dataset.js';
 import { baseId, hasOwnId, type Paper, SPLITS, titleKey } from '../data/paper.js';
 import type { PrepareRule } from '../data/prepare-options.js';
@@ -77,7 +77,7 @@ export async function loadOwnData(saved: SavedModel, hooks: ReadHooks, path?: st
     );
   }
   const { data } = facts;
-  const source = path ?? data.source;
+  const source = path ?? findSource(saved, data);
   const dataset = await loadAsTrained(saved, source, hooks).catch(error => {
     if (path !== undefined || !(error instanceof ArxivNativeError) || error.code === 'CANCELLED') throw error;
     throw new ArxivNativeError(
@@ -92,6 +92,19 @@ export async function loadOwnData(saved: SavedModel, hooks: ReadHooks, path?: st
     `${source} is not the data that ${saved.folder} was trained on: its fingerprint is ${dataset.fingerprint.slice(0, 16)}, not ${data.fingerprint.slice(0, 16)}`,
     { remedy: path === undefined ? REMEDY : OTHER_FILE },
   );
+}
+
+/**
+ * Where the data is that was named so in training: a relative name is looked up from here, then from every folder above
+ * the model, so that it is found from anywhere while both lie in one project.
+ */
+function findSource({ folder }: SavedModel, { source }: RecordedData): string {
+  if (isAbsolute(source) || existsSync(source)) return source;
+  for (let above = resolve(folder); above !== dirname(above); above = dirname(above)) {
+    const found = join(dirname(above), source);
+    if (existsSync(found)) return found;
+  }
+  return source;
 }
 
 /** Any data set, read as that of the model was: with its seed and label column, where it has no split and labels. */
@@ -113,7 +126,8 @@ export async function loadAsTrained(saved: SavedModel, source: string, hooks: Re
  * @param data what it is judged by, if not its own data
  */
 export function inputsOf(saved: SavedModel, data: string | undefined): string[] {
-  const sources = [data, trainingFacts(saved)?.data.source].filter(source => source !== undefined);
+  const facts = trainingFacts(saved);
+  const sources = [...(data === undefined ? [] : [data]), ...(facts ? [findSource(saved, facts.data)] : [])];
   const model = readdirSync(saved.folder).map(name => join(saved.folder, name));
   const files = (source: string) => [...SPLITS.map(part => partFile(source, part)), join(source, RECORD)];
   return [...model, ...sources.flatMap(source => [source, ...files(source)])];

@@ -1,14 +1,14 @@
-import type { Example } from '../data/dataset.js';
-import type { ReadProgress } from '../data/rows.js';
+import type { Dataset, Example } from '../data/dataset.js';
+import type { ReadHooks, ReadProgress } from '../data/rows.js';
 import { ArxivNativeError } from '../errors.js';
 import type { Decision, DecisionRule } from '../model/decision.js';
 import { type LoadedModel, loadSavedModel, type PlacementOptions } from '../model/load.js';
-import { saveDecision } from '../model/saved-model.js';
+import { type SavedModel, saveDecision } from '../model/saved-model.js';
 import { throwIfCancelled } from '../util/cancel.js';
 import { checkChoice, checkOptions } from '../util/options.js';
 import { decide } from './decide.js';
 import { evaluate, type Metrics } from './metrics.js';
-import { loadAsTrained, loadOwnData } from './own-data.js';
+import { countSeen, loadAsTrained, loadOwnData, type SeenPapers } from './own-data.js';
 import { answersOfModel, type ModelAnswers } from './probabilities-of-model.js';
 import { fitTemperature } from './temperature.js';
 import {
@@ -56,6 +56,11 @@ export interface Tuning {
   after: Decision;
   /** By each of them; both were chosen without the test papers. */
   figures: Record<TunedPart, { before: Metrics; after: Metrics }>;
+  /**
+   * How many of these papers the model was trained or selected by; absent for its own data, and where that cannot be
+   * had.
+   */
+  seen?: Record<TunedPart, SeenPapers>;
   /** Of one class's threshold, on the validation papers: from the most probable class to this one everywhere. */
   curve?: ThresholdPoint[];
   /** Whether the model now decides by the fitted rule. */
@@ -86,6 +91,7 @@ export async function tuneModel(options: TuneModelOptions, hooks: TuneModelHooks
         remedy: 'Prepare it with --categories and the classes of the model.',
       });
     }
+    const seen = options.data === undefined ? undefined : await seenOf(saved, dataset, reading);
     const validation = await answersOf(loaded, dataset.validation, 'validation', hooks);
     const test = await answersOf(loaded, dataset.test, 'test', hooks);
     const { after, curve } = fitDecision(validation, saved.labels, options);
@@ -103,12 +109,27 @@ export async function tuneModel(options: TuneModelOptions, hooks: TuneModelHooks
       before,
       after,
       figures: { validation: figures(validation), test: figures(test) },
+      ...(seen && { seen }),
       ...(curve && { curve }),
       written,
     };
   } finally {
     loaded.model.dispose();
   }
+}
+
+async function seenOf(saved: SavedModel, dataset: Dataset, hooks: ReadHooks): Promise<Tuning['seen']> {
+  const own = await loadOwnData(saved, hooks).catch(error => {
+    if (error instanceof ArxivNativeError && error.code !== 'CANCELLED') return undefined;
+    throw error;
+  });
+  if (own === undefined) return undefined;
+  const seen = (part: TunedPart) =>
+    countSeen(
+      dataset[part].map(({ paper }) => paper),
+      own,
+    );
+  return { validation: seen('validation'), test: seen('test') };
 }
 
 interface Answers extends ModelAnswers {

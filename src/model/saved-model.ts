@@ -1,4 +1,4 @@
-import { existsSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, statSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { ArxivNativeError } from '../errors.js';
@@ -6,7 +6,7 @@ import type { EncoderShape, HeadShape, TensorSource } from '../native.js';
 import type { Lengths } from '../text/pack.js';
 import { Tokenizer } from '../text/tokenizer.js';
 import { fileError, StagedFolder, type StagingOptions, writeFileSynced, writeWhole } from '../util/files.js';
-import { printable } from '../util/format.js';
+import { counted, printable } from '../util/format.js';
 import { checkDecision, type Decision } from './decision.js';
 import { encoderTensors } from './families.js';
 import { headTensors } from './head-tensors.js';
@@ -58,6 +58,7 @@ export interface SavedModel extends SavedModelParts {
 export async function openSavedModel(folder: string): Promise<SavedModel> {
   const path = resolve(folder);
   requireFolder(path);
+  refuseOtherFolder(path);
   requireFiles(path, [CONFIG, WEIGHTS, ...TOKENIZER, LABELS, THRESHOLDS, TRAINING]);
   const config = checkModelConfig(await readJson(path, CONFIG), join(path, CONFIG));
   const labels = checkLabels(await readJson(path, LABELS), config.head.classes, join(path, LABELS));
@@ -190,6 +191,27 @@ function requireFolder(folder: string): void {
     throw new ArxivNativeError('BAD_MODEL', `${folder} is a file; a saved model is a folder`, {
       remedy: 'Name the folder that `arxiv-native train --out` wrote.',
     });
+  }
+}
+
+/** Folders that training leaves beside models: one that has not ended, and one of several seeds. */
+function refuseOtherFolder(folder: string): void {
+  if (existsSync(join(folder, CONFIG))) return;
+  const names = readdirSync(folder);
+  if (names.includes('checkpoint.safetensors')) {
+    throw new ArxivNativeError('BAD_MODEL', `${folder} is a training that has not ended, not a model`, {
+      remedy: 'Go on with it: the same `arxiv-native train` command with --resume.',
+    });
+  }
+  const models = names.filter(name => existsSync(join(folder, name, CONFIG))).sort();
+  if (models.length > 0) {
+    throw new ArxivNativeError(
+      'BAD_MODEL',
+      `${folder} holds ${counted(models.length, 'model')}, and is none`,
+      {
+        remedy: `Name one of them, as ${join(folder, models[0]!)}.`,
+      },
+    );
   }
 }
 

@@ -103,7 +103,14 @@ export async function writeCheckpoint(
 /** A checkpoint whose tensors are still on the disk; undefined if there is none. Throws BAD_MODEL, IO. */
 export async function openCheckpoint<State>(file: string): Promise<Checkpoint<State> | undefined> {
   if (!(await stat(file).catch(() => undefined))) return undefined;
-  const { tensors, metadata } = await openSafetensors(file);
+  const { tensors, metadata } = await openSafetensors(file).catch(error => {
+    if (!(error instanceof ArxivNativeError) || error.code !== 'BAD_MODEL') throw error;
+    throw new ArxivNativeError('BAD_MODEL', error.message, {
+      cause: error,
+      remedy:
+        'Put a whole copy of it there, or discard the training and begin anew by --force without --resume.',
+    });
+  });
   const optimizerSteps = Number(metadata.optimizer_steps);
   return { ...parseRecord<State>(metadata.run, file), tensors, optimizerSteps };
 }
@@ -118,7 +125,8 @@ function parseRecord<State>(text: string | undefined, file: string): CheckpointR
   const { format_version, identity, state, metricsBytes } = found;
   if (format_version !== FORMAT_VERSION || !identity || !state || metricsBytes === undefined) {
     throw new ArxivNativeError('BAD_MODEL', `${file} is no checkpoint that this version can go on from`, {
-      remedy: 'Go on with the version that wrote it, or begin anew and discard it with --force.',
+      remedy:
+        'Go on with the version that wrote it, or discard it and begin anew by --force without --resume.',
     });
   }
   return { identity, state, metricsBytes };

@@ -233,6 +233,6 @@ export async function requireSize(file: string, bytes: number): Promise<void> {
   const found = await stat(file).catch(() => undefined);
   if (bytes <= (found?.size ?? 0)) return;
   throw new ArxivNativeError('BAD_MODEL', `${file} is not as the checkpoint left it: the run cannot go on`, {
-    remedy: 'Put the file back, or discard the run and begin anew by --force.',
+    remedy: 'Put the file back, or discard the run and begin anew by --force without --resume.',
   });
 }

@@ -1,4 +1,4 @@
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -136,16 +136,41 @@ describe('evaluate', () => {
     expect(gone.stderr).toMatch(/gone\.jsonl: no such file[\s\S]*--data/);
     const moved = await evaluated(elsewhere, '--data', examplePapers, '--split', 'test');
     expect(moved.data.papers).toBe((await evaluated(model, '--no-baseline')).data.papers);
-    const unknown = await evaluated(elsewhere, '--data', examplePapers);
+    const whole = await evaluated(elsewhere, '--data', examplePapers, '--no-baseline');
+    expect(whole.data.papers).toBeGreaterThan(moved.data.papers);
+    expect(whole.data.seen!.train).toBeGreaterThan(10);
+    const part = join(scratch, 'part.jsonl');
+    writeFileSync(part, readFileSync(examplePapers, 'utf8').trim().split('\n').slice(1).join('\n'));
+    const unknown = await evaluated(elsewhere, '--data', part);
     expect(unknown.data).not.toHaveProperty('seen');
     expect(unknown.baselineOmitted).toContain('gone.jsonl');
-    writeFileSync(
-      join(scratch, 'gone.jsonl'),
-      readFileSync(examplePapers, 'utf8').trim().split('\n').slice(1).join('\n'),
-    );
+    cpSync(part, join(scratch, 'gone.jsonl'));
     const other = await run(elsewhere);
     expect(other.exitCode).toBe(2);
     expect(other.stderr).toMatch(/is not the data[\s\S]*fingerprint[\s\S]*--data/);
+  });
+
+  it('finds data that was named relative to a folder above the model', async () => {
+    const project = join(scratch, 'project');
+    mkdirSync(project);
+    cpSync(examplePapers, join(project, 'papers.jsonl'));
+    const inProject = copied('project/model', 'training.json', training => ({
+      ...training,
+      data: { ...(training.data as object), source: 'papers.jsonl' },
+    }));
+    const { data } = await evaluated(inProject, '--no-baseline');
+    expect(data).toMatchObject({ source: join(project, 'papers.jsonl'), split: 'test' });
+  });
+
+  it('tells folders that training leaves from models', async () => {
+    const seeds = join(scratch, 'project');
+    const several = await run(seeds);
+    expect(several.exitCode).toBe(1);
+    expect(several.stderr).toMatch(/holds 1 model, and is none[\s\S]*project\/model/);
+    const unfinished = join(scratch, 'a.training');
+    mkdirSync(unfinished);
+    writeFileSync(join(unfinished, 'checkpoint.safetensors'), '');
+    expect((await run(unfinished)).stderr).toMatch(/has not ended[\s\S]*--resume/);
   });
 
   it('asks for data where a model was imported', async () => {
@@ -162,6 +187,7 @@ describe('evaluate', () => {
     ['a part that is none', ['--split', 'all'], 'Allowed choices are train, validation, test'],
     ['a file that is not there', ['--data', 'no-such.jsonl'], 'no-such.jsonl: no such file'],
     ['an output that is the data', ['--data', 'DATA', '--output', 'DATA', '--force'], 'is the input'],
+    ['a seed below 0', ['--seed', '-1'], 'whole number >= 0'],
     ['labels that the model lacks', ['--data', 'STRANGE'], 'has a label that the model knows'],
   ])('refuses %s', async (_, args, message) => {
     const data = join(scratch, 'data.jsonl');

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Tuning } from '../../src/evaluate/tune-model.js';
-import { cli, demoModel } from '../support/cli.js';
+import { cli, demoModel, examplePapers } from '../support/cli.js';
 
 const scratch = mkdtempSync(join(tmpdir(), 'arxiv-native-tune-'));
 const model = join(scratch, 'model');
@@ -43,6 +43,26 @@ describe('tune', () => {
     const { metrics, decision } = JSON.parse(judged.stdout);
     expect(decision).toEqual(after);
     expect(metrics).toEqual(figures.test.after);
+  });
+
+  it('shows the chosen threshold in the curve, or says that none is better', async () => {
+    const dry = ['--class', 'cs.AI', '--objective', 'macroF1', '--dry-run'];
+    const { after, curve }: Tuning = JSON.parse((await run(...dry, '--json')).stdout);
+    const { stdout } = await run(...dry);
+    if (after.method === 'argmax') {
+      expect(stdout).toContain('No threshold of cs.AI raises macro-F1 on the validation papers.');
+    } else {
+      const best = curve!.find(({ threshold }) => threshold === after.thresholds['cs.AI']);
+      expect(stdout).toMatch(new RegExp(`^ *${best!.threshold.toFixed(3)} .*chosen$`, 'm'));
+    }
+  });
+
+  it('says how many of other papers the model was trained on', async () => {
+    const data = join(scratch, 'same-papers');
+    await cli(['prepare', examplePapers, '--out', data, '--seed', '7']);
+    const { exitCode, stdout, stderr } = await run('--data', data, '--dry-run');
+    expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: '' });
+    expect(stdout).toMatch(/The model was trained on \d+ .*of\s+these papers/);
   });
 
   it('warns of thresholds for all classes', async () => {

@@ -117,7 +117,10 @@ describe('evaluate', () => {
     });
     const none = { categories: targets.map(() => []) };
     expect(evaluate(probabilities, targets, ['a', 'b', 'c'], none)).not.toHaveProperty('categories');
-    const right = evaluate([1, 0], [0], ['a', 'b'], { categories: [['a']] });
+    // Of papers with their label alone it is not known whether they have others.
+    const alone = { categories: [['a'], ['b']] };
+    expect(evaluate([1, 0, 1, 0], [0, 1], ['a', 'b'], alone)).not.toHaveProperty('categories');
+    const right = evaluate([1, 0], [0], ['a', 'b'], { categories: [['a', 'c']] });
     expect(right.categories).toEqual({ papers: 1, share: 1, wrong: 0, wrongShare: 0 });
   });
 
