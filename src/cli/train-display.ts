@@ -50,6 +50,10 @@ export class TrainDisplay {
         this.note(`going on after step ${event.step}, in epoch ${event.epoch}`);
         this.begin(event.step);
         break;
+      case 'anew':
+        this.stop();
+        this.note(`there is no checkpoint in ${event.folder}: training begins anew`);
+        break;
       case 'seed':
         this.stop();
         this.plan = undefined;

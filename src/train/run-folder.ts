@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { copyFile, link } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ArxivNativeError } from '../errors.js';
@@ -71,6 +72,11 @@ export class RunFolder extends WorkFolder<TrainState> {
   /** The file of the best epoch's weights, if there is one. */
   get weights(): string | undefined {
     return this.bestEpoch === undefined ? undefined : join(this.path, best(this.bestEpoch));
+  }
+
+  /** Whether a run was left that got to no checkpoint, or lost it, although it is to be resumed. */
+  get lacksCheckpoint(): boolean {
+    return this.options.resume && this.found === undefined && existsSync(join(this.path, METRICS));
   }
 
   /** With `resume`, the record of the model that stands at the target, if there is one. */

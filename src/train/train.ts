@@ -107,6 +107,7 @@ async function trainIn(
   throwIfAborted(hooks);
   const result = await finished(run.identity);
   if (result !== undefined) return result;
+  if (folder.lacksCheckpoint) hooks.onProgress?.({ type: 'anew', folder: folder.path });
   const checkpoint = await folder.begin(run.identity);
   // What goes on from here must not depend on the translator being there, and saying the same.
   if (copies?.made) await writeCopies(folder.path, copies.made.papers, copies.made.record);

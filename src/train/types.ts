@@ -73,6 +73,8 @@ export type TrainEvent =
   | { type: 'teaching'; done: number; total: number }
   | { type: 'plan'; plan: TrainPlan }
   | ({ type: 'words' } & BaselineProgress)
+  /** There is no checkpoint to go on from in this folder, though a training was begun there. */
+  | { type: 'anew'; folder: string }
   /** Goes on after this step, which a checkpoint holds, in this epoch. */
   | { type: 'resume'; step: number; epoch: number }
   /** Memory did not suffice for this step, which is taken again in parts of so many papers, as are all that follow. */

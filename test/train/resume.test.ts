@@ -307,6 +307,17 @@ describe('a training that did not end', () => {
     expect((await run({ force: true })).training.steps).toBe(9);
   });
 
+  it('begins anew where the checkpoint is gone, and says so', async () => {
+    await crash(4);
+    rmSync(join(training, 'checkpoint.safetensors'));
+    const events: TrainEvent[] = [];
+    const { training: record } = await run({ resume: true }, { onProgress: event => events.push(event) });
+    expect(events.filter(({ type }) => type === 'anew' || type === 'resume')).toEqual([
+      { type: 'anew', folder: training },
+    ]);
+    expect(record.sessions.map(({ steps }) => steps)).toEqual([9]);
+  });
+
   it('is no folder of another kind that has the same name', async () => {
     mkdirSync(training);
     writeFileSync(join(training, 'thesis.tex'), 'mine');
