@@ -32,6 +32,8 @@ export async function cli(args, { quiet = false } = {}) {
  * @returns whether none failed
  */
 export async function makeAll(runs, parallel, make) {
+  if (!(Number.isSafeInteger(parallel) && parallel > 0))
+    throw new Error('--parallel must be a whole number above 0');
   const waiting = [...runs];
   let failed = false;
   const work = async () => {

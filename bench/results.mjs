@@ -48,12 +48,21 @@ const rows = [
   ...(large
     ? [{ name: `arxiv, larger encoder, ${large.epochs} epochs`, recipe: 'arxiv', ...large, seeds: [42] }]
     : []),
-].filter(({ name, recipe = name }) => !values.only || values.only.split(',').includes(recipe));
+];
+const wanted = rows.filter(
+  ({ name, recipe = name }) => !values.only || values.only.split(',').includes(recipe),
+);
+if (wanted.length === 0) {
+  console.error(
+    `--only takes recipes of the table: ${[...new Set(rows.map(({ name, recipe = name }) => recipe))].join(', ')}`,
+  );
+  process.exit(2);
+}
 
 mkdirSync(join(out, 'figures'), { recursive: true });
-for (const labels of new Set(rows.map(({ data = 'primary' }) => data))) await prepare(labels);
+for (const labels of new Set(wanted.map(({ data = 'primary' }) => data))) await prepare(labels);
 
-const runs = rows.flatMap(row => row.seeds.map(seed => ({ ...row, seed })));
+const runs = wanted.flatMap(row => row.seeds.map(seed => ({ ...row, seed })));
 const isWhole = await makeAll(runs, Number(values.parallel), measure);
 const table = renderTable();
 writeFileSync(join(out, 'table.md'), table);
@@ -113,9 +122,9 @@ function renderTable() {
   return `${lines.join('\n')}\n`;
 }
 
-/** Intervals are of the first seed's model. */
+/** Of one seed with 95 % intervals over the test papers; of several the mean, the deviation and each difference. */
 function tableRow(name, recipe, evaluations) {
-  const [{ intervals, baseline }] = evaluations;
+  const [first] = evaluations;
   const spread = (pick, digits = 1, scale = 100) => {
     const figures = evaluations.map(evaluation => scale * pick(evaluation));
     const mean = figures.reduce((sum, figure) => sum + figure, 0) / figures.length;
@@ -126,23 +135,31 @@ function tableRow(name, recipe, evaluations) {
     return `${mean.toFixed(digits)} ± ${deviation.toFixed(digits)}`;
   };
   const recall = ({ metrics }) => metrics.perClass.find(({ label }) => label === 'cs.AI').recall;
-  const gap = ({ objectives }) => objectives.gap.value;
-  const range = ({ low, high }) => `${(100 * low).toFixed(1)}–${(100 * high).toFixed(1)}`;
-  const { accuracy: difference } = baseline.difference;
-  const better = difference.low > 0 ? 'better' : difference.high < 0 ? 'worse' : 'level';
+  const range = ({ low, high }) =>
+    evaluations.length === 1 ? ` (${(100 * low).toFixed(1)}–${(100 * high).toFixed(1)})` : '';
+  const differences = evaluations.map(({ baseline }) => baseline.difference.accuracy);
   return [
     '',
     name,
     evaluations.length,
-    `${spread(({ metrics }) => metrics.accuracy)} (${range(intervals.accuracy)})`,
+    `${spread(({ metrics }) => metrics.accuracy)}${range(first.intervals.accuracy)}`,
     spread(recall),
     spread(({ metrics }) => metrics.logLoss, 3, 1),
-    spread(gap),
-    `${(100 * baseline.metrics.accuracy).toFixed(1)} / ${(100 * recall(baseline)).toFixed(1)}`,
-    `${(100 * difference.value).toFixed(1)} (${range(difference)}): ${better}`,
+    evaluations.every(({ objectives }) => objectives.gap)
+      ? spread(({ objectives }) => objectives.gap.value)
+      : '–',
+    `${(100 * first.baseline.metrics.accuracy).toFixed(1)} / ${(100 * recall(first.baseline)).toFixed(1)}`,
+    `${differences.map(({ value }) => (100 * value).toFixed(1)).join(', ')}${range(differences[0])}: ${verdict(differences)}`,
     PRINTED[recipe] ?? '',
     '',
   ]
     .join(' | ')
     .trim();
+}
+
+/** Better or worse only where the interval of every seed's difference lies on that side of 0. */
+function verdict(differences) {
+  if (differences.every(({ low }) => low > 0)) return 'better';
+  if (differences.every(({ high }) => high < 0)) return 'worse';
+  return 'level';
 }

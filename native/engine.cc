@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <new>
 #include <system_error>
 
 #include "error.h"
@@ -67,6 +68,8 @@ bool Engine::hand_over() {
     renew_ = false;
     return true;
   } catch (const std::system_error&) {
+    return false;
+  } catch (const std::bad_alloc&) {
     return false;
   }
 }

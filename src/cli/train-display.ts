@@ -73,7 +73,7 @@ export class TrainDisplay {
         this.progress?.update(this.step, `${event.split} ${event.done}/${event.total}`);
         break;
       case 'epoch':
-        this.note(describeEpoch(event));
+        this.note(describeEpoch(event, (this.plan?.recipe.resolved.words ?? 'none') !== 'none'));
         break;
     }
   }
@@ -267,9 +267,12 @@ function describeCopies({ recipe, data }: TrainPlan): string[] {
   return [`no synthetic copies train beside them${why}`];
 }
 
-function describeEpoch({ record, epochs }: Extract<TrainEvent, { type: 'epoch' }>): string {
+function describeEpoch(
+  { record, epochs }: Extract<TrainEvent, { type: 'epoch' }>,
+  hasWords: boolean,
+): string {
   return [
-    `epoch ${record.epoch}/${epochs}: loss ${record.trainLoss.toFixed(3)}`,
+    `epoch ${record.epoch}/${epochs}${hasWords ? ', the encoder alone' : ''}: loss ${record.trainLoss.toFixed(3)}`,
     `accuracy ${percent(record.trainAccuracy)}`,
     `validation loss ${record.validationLoss.toFixed(3)}`,
     `accuracy ${percent(record.validationAccuracy)}`,

@@ -47,6 +47,15 @@ export function partFile(folder: string, part: Split): string {
   return join(folder, `${part}.jsonl`);
 }
 
+/** What may be read where data is at `source`: it itself and, if it is a folder, the files of its parts. */
+export function filesOf(source: string): string[] {
+  return [source, ...folderFiles(source).map(name => join(source, name))];
+}
+
+function folderFiles(folder: string): string[] {
+  return [RECORD, ...SPLITS.map(part => basename(partFile(folder, part))), ...COPIES_FILES];
+}
+
 /**
  * Prepares papers as {@link prepareDataset} does and writes them as a folder, which appears once complete.
  * @throws ArxivNativeError as prepareDataset; BAD_OPTION for a folder that is taken; IO
@@ -63,7 +72,7 @@ export async function prepare(options: PrepareFolderOptions, hooks: ReadHooks = 
   const staged = await StagedFolder.create(out, {
     replace: force,
     isOurs: isPrepared,
-    holds: [RECORD, ...SPLITS.map(part => basename(partFile(out, part))), ...COPIES_FILES],
+    holds: folderFiles(out),
     what: 'a data set that was prepared here',
     name: 'data',
   });

@@ -155,8 +155,10 @@ export function comparisonSentence({ difference, mcnemar }: BaselineComparison):
 }
 
 /** The accuracies that training recorded; nothing where there are none. */
-export function recordedSentences({ accuracies: { train, validation, test }, scales }: Evaluation): string[] {
-  const how = scales === undefined ? 'with dropout' : 'a sample, without dropout';
+export function recordedSentences({ accuracies }: Evaluation): string[] {
+  const { train, trainPapers, validation, test } = accuracies;
+  const how =
+    trainPapers === undefined ? 'with dropout' : `of ${counted(trainPapers, 'paper')}, without dropout`;
   const parts = [
     ...(train === undefined ? [] : [`training ${percent(train)} (${how})`]),
     ...(validation === undefined ? [] : [`validation ${percent(validation)}`]),

@@ -27,7 +27,7 @@ export interface CountMetrics {
 
 /** How often what was predicted is among the paper's own categories: a wrong answer is often its cross-list. */
 export interface CategoryMetrics {
-  /** Papers whose categories are known. */
+  /** Papers whose categories are known, their label among them. */
   papers: number;
   /** Share of them whose prediction is their label or another of their categories. */
   share: number;
@@ -217,8 +217,9 @@ function categoryMetrics(
   const counts = { papers: 0, wrong: 0, crossListed: 0 };
   let others = false;
   for (const [paper, own] of categories.entries()) {
-    if (own.length === 0) continue;
-    others ||= own.some(name => name !== labels[targets[paper]!]);
+    // Labels of another kind say nothing of categories.
+    if (!own.includes(labels[targets[paper]!]!)) continue;
+    others ||= own.length > 1;
     counts.papers += 1;
     if (predicted[paper] === targets[paper]) continue;
     counts.wrong += 1;

@@ -1,9 +1,9 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { dirname, isAbsolute, join, resolve } from 'node:path';
 import { type Dataset, loadDataset } from '../data/dataset.js';
-import { baseId, hasOwnId, type Paper, SPLITS, titleKey } from '../data/paper.js';
+import { baseId, hasOwnId, type Paper, titleKey } from '../data/paper.js';
 import type { PrepareRule } from '../data/prepare-options.js';
-import { partFile, RECORD } from '../data/prepared-folder.js';
+import { filesOf } from '../data/prepared-folder.js';
 import type { ReadHooks } from '../data/rows.js';
 import { ArxivNativeError } from '../errors.js';
 import type { SavedModel } from '../model/saved-model.js';
@@ -22,9 +22,9 @@ export interface TrainingFacts {
   seed: number;
   /**
    * Shares of the papers that the model classifies rightly; of the training papers with dropout, over the epoch of the
-   * kept weights, or, by a model with words, of some of them without dropout.
+   * kept weights, or, where `trainPapers` is given, of so many of them without dropout.
    */
-  accuracies: { train?: number; validation?: number; test?: number };
+  accuracies: { train?: number; trainPapers?: number; validation?: number; test?: number };
 }
 
 const REMEDY = 'Name labelled papers by --data: a prepared folder, or a file.';
@@ -34,21 +34,22 @@ const OTHER_FILE =
 
 /** What is known of how a model was trained; undefined where it was not trained here. */
 export function trainingFacts({ training }: SavedModel): TrainingFacts | undefined {
-  const { data, seed, history, bestEpoch, words, validation, test } = (training ?? {}) as Record<
-    string,
-    unknown
-  > & {
+  const record = (training ?? {}) as Record<string, unknown> & {
     data?: Partial<RecordedData>;
     history?: { trainAccuracy?: number }[];
-    words?: { train?: { accuracy?: number } };
+    distillation?: { unlabelled?: number };
+    trained?: { papers?: number; accuracy?: number };
     validation?: { accuracy?: number };
     test?: { accuracy?: number };
   };
+  const { data, seed, history, bestEpoch, trained, validation, test } = record;
   if (typeof data?.source !== 'string' || typeof data.fingerprint !== 'string') return undefined;
   const kept = Array.isArray(history) ? history[Number(bestEpoch) - 1] : undefined;
+  // Where there are words the epochs' accuracies are the encoder's; with a teacher's papers they are of its answers too.
+  const isTold = !record.words && !record.distillation?.unlabelled;
   const accuracies = {
-    // The epochs' accuracies are the encoder's: with words beside it, they say nothing of the model.
-    train: words ? words.train?.accuracy : kept?.trainAccuracy,
+    train: isTold ? kept?.trainAccuracy : trained?.accuracy,
+    trainPapers: isTold ? undefined : trained?.papers,
     validation: validation?.accuracy,
     test: test?.accuracy,
   };
@@ -76,35 +77,54 @@ export async function loadOwnData(saved: SavedModel, hooks: ReadHooks, path?: st
       { remedy: REMEDY },
     );
   }
-  const { data } = facts;
-  const source = path ?? findSource(saved, data);
+  if (path !== undefined) return loadSame(saved, facts, path, hooks, OTHER_FILE);
+  let failure: unknown;
+  for (const source of possibleSources(saved, facts.data)) {
+    try {
+      return await loadSame(saved, facts, source, hooks, REMEDY);
+    } catch (error) {
+      if (!(error instanceof ArxivNativeError) || error.code === 'CANCELLED') throw error;
+      failure ??= error;
+    }
+  }
+  throw failure;
+}
+
+async function loadSame(
+  saved: SavedModel,
+  { data: { fingerprint } }: TrainingFacts,
+  source: string,
+  hooks: ReadHooks,
+  remedy: string,
+): Promise<Dataset> {
   const dataset = await loadAsTrained(saved, source, hooks).catch(error => {
-    if (path !== undefined || !(error instanceof ArxivNativeError) || error.code === 'CANCELLED') throw error;
+    if (remedy !== REMEDY || !(error instanceof ArxivNativeError) || error.code === 'CANCELLED') throw error;
     throw new ArxivNativeError(
       'BAD_INPUT',
       `the data that ${saved.folder} was trained on cannot be read: ${error.message}`,
-      { remedy: REMEDY, cause: error },
+      { remedy, cause: error },
     );
   });
-  if (dataset.fingerprint === data.fingerprint) return dataset;
+  if (dataset.fingerprint === fingerprint) return dataset;
   throw new ArxivNativeError(
     'BAD_INPUT',
-    `${source} is not the data that ${saved.folder} was trained on: its fingerprint is ${dataset.fingerprint.slice(0, 16)}, not ${data.fingerprint.slice(0, 16)}`,
-    { remedy: path === undefined ? REMEDY : OTHER_FILE },
+    `${source} is not the data that ${saved.folder} was trained on: its fingerprint is ${dataset.fingerprint.slice(0, 16)}, not ${fingerprint.slice(0, 16)}`,
+    { remedy },
   );
 }
 
 /**
- * Where the data is that was named so in training: a relative name is looked up from here, then from every folder above
- * the model, so that it is found from anywhere while both lie in one project.
+ * Where the data may lie that was named so in training: a relative name is looked up from here, then from every folder
+ * above the model, so that it is found from anywhere while both lie in one project.
  */
-function findSource({ folder }: SavedModel, { source }: RecordedData): string {
-  if (isAbsolute(source) || existsSync(source)) return source;
+export function possibleSources({ folder }: SavedModel, { source }: Pick<RecordedData, 'source'>): string[] {
+  if (isAbsolute(source)) return [source];
+  const found = existsSync(source) ? [source] : [];
   for (let above = resolve(folder); above !== dirname(above); above = dirname(above)) {
-    const found = join(dirname(above), source);
-    if (existsSync(found)) return found;
+    const candidate = join(dirname(above), source);
+    if (existsSync(candidate) && candidate !== resolve(source)) found.push(candidate);
   }
-  return source;
+  return found.length > 0 ? found : [source];
 }
 
 /** Any data set, read as that of the model was: with its seed and label column, where it has no split and labels. */
@@ -127,10 +147,12 @@ export async function loadAsTrained(saved: SavedModel, source: string, hooks: Re
  */
 export function inputsOf(saved: SavedModel, data: string | undefined): string[] {
   const facts = trainingFacts(saved);
-  const sources = [...(data === undefined ? [] : [data]), ...(facts ? [findSource(saved, facts.data)] : [])];
+  const sources = [
+    ...(data === undefined ? [] : [data]),
+    ...(facts ? possibleSources(saved, facts.data) : []),
+  ];
   const model = readdirSync(saved.folder).map(name => join(saved.folder, name));
-  const files = (source: string) => [...SPLITS.map(part => partFile(source, part)), join(source, RECORD)];
-  return [...model, ...sources.flatMap(source => [source, ...files(source)])];
+  return [...model, ...sources.flatMap(filesOf)];
 }
 
 /** How many of some papers a model has met before, by id or title. */

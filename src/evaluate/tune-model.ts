@@ -198,6 +198,15 @@ function checkTuneOptions(options: TuneModelOptions): void {
   if (options.class !== undefined && options.all === true) {
     throw new ArxivNativeError('BAD_OPTION', 'tuneModel: "class" and "all" exclude each other');
   }
+  if (options.objective !== undefined && options.class === undefined && options.all !== true) {
+    throw new ArxivNativeError(
+      'BAD_OPTION',
+      'tuneModel: "objective" is of thresholds, and none is asked for',
+      {
+        remedy: 'Give --class with a class, or --all.',
+      },
+    );
+  }
   if (options.model !== undefined) return;
   throw new ArxivNativeError('BAD_OPTION', 'tuneModel: there is no "model"', {
     remedy: 'Give the folder that training wrote.',

@@ -7,7 +7,10 @@ import type { StartingEncoder } from './plan.js';
 import { optionName } from './recipe.js';
 import type { TrainPlan } from './types.js';
 
-/** All that decides a run's weights on a CPU, by its name in messages. Equal identities give equal models. */
+/**
+ * All that decides a run's weights on a CPU, by its name in messages. Equal identities give equal models, but where the
+ * parts of a batch depend on the memory of the day: by `auto`, and after a step that ran out of it.
+ */
 export type Identity = Record<string, unknown>;
 
 /** The keys of a recipe that an option sets. */

@@ -49,14 +49,14 @@ export function modelCard(training: TrainingRecord): string {
     '## Training',
     recipe.resolved.description,
     [
-      `- ${training.bestEpoch === 0 ? 'no epoch was completed' : `best of ${training.history.length} epochs by validation accuracy: ${training.bestEpoch}`}; seed ${training.seed}`,
+      `- ${training.bestEpoch === 0 ? 'no epoch was completed' : `best of ${counted(training.history.length, 'epoch')} by validation accuracy: ${training.bestEpoch}`}; seed ${training.seed}`,
       `- batch ${recipe.resolved.batchSize}, learning rate ${recipe.resolved.learningRate}, ${training.frozenLayers} of ${encoder.layers} layers frozen, ${training.parameters.trainable.toLocaleString('en')} of ${training.parameters.total.toLocaleString('en')} parameters trained`,
       ...(words === undefined
         ? []
         : [
             `- beside the encoder TF-IDF and logistic regression of ${words.features.toLocaleString('en')} words and pairs of words; ${scalesText(words.scales)}; accuracy on the validation papers ${percent(words.validationAccuracy)} by words alone, by the encoder alone ${percent(training.history[training.bestEpoch - 1]!.validationAccuracy)}, together ${percent(training.validation!.accuracy)}`,
           ]),
-      `- ${training.device}, ${training.precision}, ${training.threads} threads; ${training.secondsPerStep.toPrecision(3)} s a step, ${formatDuration(training.trainingSeconds)} in all without validation${training.sessions.length > 1 ? `, in ${training.sessions.length} sessions` : ''}, ${Math.round(training.peakMemory / 1e6)} MB at most${training.saveAs === 'fp32' ? '' : `; weights stored in ${training.saveAs}`}`,
+      `- ${training.device}, ${training.precision}, ${counted(training.threads, 'thread')}; ${training.secondsPerStep.toPrecision(3)} s a step, ${formatDuration(training.trainingSeconds)} in all without validation${training.sessions.length > 1 ? `, in ${training.sessions.length} sessions` : ''}, ${Math.round(training.peakMemory / 1e6)} MB at most${training.saveAs === 'fp32' ? '' : `; weights stored in ${training.saveAs}`}`,
       `- arxiv-native ${training.versions.package}, LibTorch ${training.versions.libtorch}, Node ${training.versions.node}; ${training.finishedAt}`,
     ].join('\n'),
     ...(training.distillation ? [taught(training.distillation)] : []),
@@ -106,6 +106,7 @@ function taught(lesson: NonNullable<TrainingRecord['distillation']>): string {
 }
 
 function table(head: string[], rows: (string | number)[][]): string {
-  const line = (cells: (string | number)[]) => `| ${cells.join(' | ')} |`;
+  const cell = (content: string | number) => String(content).replaceAll('|', '\\|');
+  const line = (cells: (string | number)[]) => `| ${cells.map(cell).join(' | ')} |`;
   return [line(head), line(head.map((_, i) => (i === 0 ? '---' : '---:'))), ...rows.map(line)].join('\n');
 }

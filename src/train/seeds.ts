@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { ArxivNativeError } from '../errors.js';
+import { isCancelled } from '../util/cancel.js';
 import { fileError, writeFileSynced, writeWhole } from '../util/files.js';
 import { DEFAULT_SEED } from './prepare-run.js';
 import { defaultFolder, train } from './train.js';
@@ -66,7 +67,14 @@ export async function trainSeeds(
   for (const [i, seed] of seeds.entries()) {
     if (i > 0 && hooks.signal?.aborted) return { folder, seeds, models, figures: undefined };
     hooks.onProgress?.({ type: 'seed', seed, number: i + 1, count });
-    const result = await train({ splitSeed: first, ...options, seed, out: place(seed) }, hooks);
+    const result = await train({ splitSeed: first, ...options, seed, out: place(seed) }, hooks).catch(
+      error => {
+        // Interrupted before its first step: what the seeds before it gave stands.
+        if (i > 0 && isCancelled(error)) return undefined;
+        throw error;
+      },
+    );
+    if (result === undefined) return { folder, seeds, models, figures: undefined };
     models.push(result);
     if (result.unfinished !== undefined) return { folder, seeds, models, figures: undefined };
   }

@@ -1,7 +1,8 @@
 import { join } from 'node:path';
 import { writeCopies } from '../data/copies.js';
 import type { Dataset, Example } from '../data/dataset.js';
-import { SPLITS, type Split } from '../data/paper.js';
+import type { Split } from '../data/paper.js';
+import { filesOf } from '../data/prepared-folder.js';
 import { loadEngine } from '../engine.js';
 import { ArxivNativeError } from '../errors.js';
 import type { BlendedModel } from '../evaluate/blend.js';
@@ -65,8 +66,7 @@ export async function train(options: TrainOptions, hooks: TrainHooks = {}): Prom
   } = options;
   const recipe = loadRecipe(from, { ...options, batchSize: batchSize === 'auto' ? undefined : batchSize });
   if (savePredictions !== undefined) {
-    const inputs = [options.data, ...SPLITS.map(part => join(options.data, `${part}.jsonl`))];
-    await checkOutput(savePredictions, { force, inputs });
+    await checkOutput(savePredictions, { force, inputs: filesOf(options.data) });
   }
   const out = options.out ?? defaultFolder(options);
   return RunFolder.use(out, { force, resume, saveAs, signal: hooks.signal }, async (folder, signal) => {
@@ -155,9 +155,9 @@ async function runOnce(
 ): Promise<Outcome> {
   try {
     const parameters = countParameters(model);
-    const microBatch = chooseMicroBatch(run, parameters, options);
-    const plan: TrainPlan = { ...run.plan, parameters, microBatch };
     const { folder, staged, checkpoint } = place;
+    const microBatch = checkpoint?.state.microBatch ?? chooseMicroBatch(run, parameters, options);
+    const plan: TrainPlan = { ...run.plan, parameters, microBatch };
     await requireRunSpace(parameters, folder.path, checkpoint !== undefined);
     hooks.onProgress?.({ type: 'plan', plan });
     const trainedWords = await learnWords(run.recipe, run.data, hooks);
@@ -225,11 +225,11 @@ async function learn(
   const words = trainedWords && best?.scales ? { ...trainedWords, scales: best.scales } : undefined;
   const kept = { model, words };
   const test = interrupted ? undefined : await scorePart(kept, 'test', tokenized(data.test), data, hooks);
-  const sample = words && seededOrder(data.train, ({ paper }) => paper.id, `train ${plan.seed}`);
+  const isTold = words === undefined && !plan.distillation?.unlabelled;
   const trained =
-    sample &&
-    test &&
-    (await scorePart(kept, 'train', tokenized(sample.slice(0, data.validation.length)), data, hooks));
+    isTold || !test
+      ? undefined
+      : await scorePart(kept, 'train', tokenized(sampleOf(data, plan.seed)), data, hooks);
   const training: TrainingRecord = {
     ...plan,
     microBatch,
@@ -237,7 +237,8 @@ async function learn(
     history,
     bestEpoch: best?.epoch ?? 0,
     validation: best?.validation,
-    ...(words && { words: wordsRecord(words, trained?.metrics) }),
+    ...(words && { words: wordsRecord(words) }),
+    ...(trained && { trained: { papers: trained.metrics.papers, accuracy: trained.metrics.accuracy } }),
     test: test?.metrics,
     steps,
     sessions,
@@ -248,6 +249,11 @@ async function learn(
     finishedAt: new Date().toISOString(),
   };
   return { training, words, test };
+}
+
+/** Of the training papers as many as there are validation papers. */
+function sampleOf({ train, validation }: Dataset, seed: number): Example[] {
+  return seededOrder(train, ({ paper }) => paper.id, `trained ${seed}`).slice(0, validation.length);
 }
 
 /** The test papers are looked at once, with the weights that are kept; undefined if that is interrupted. */

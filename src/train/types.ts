@@ -188,13 +188,13 @@ export interface TrainingRecord extends TrainPlan {
     scales: Scales;
     /** Validation accuracy of words alone. */
     validationAccuracy: number;
-    /**
-     * What the whole model says of training papers, without dropout: as many as there are validation papers, drawn by
-     * the seed, since words know them by heart and the epochs' accuracies are the encoder's. Undefined if that was
-     * interrupted.
-     */
-    train: { papers: number; accuracy: number } | undefined;
   };
+  /**
+   * What the whole model says of training papers, without dropout: as many as there are validation papers, drawn by the
+   * seed. Only of a model whose epochs do not tell it, since theirs is the accuracy of the encoder without words, or
+   * counts papers that only a teacher labelled; undefined also if that was interrupted.
+   */
+  trained?: { papers: number; accuracy: number } | undefined;
   /** Undefined if training or the test itself was interrupted. */
   test: Metrics | undefined;
   /** Steps taken, by all sessions. */

@@ -2,7 +2,6 @@ import type { Dataset } from '../data/dataset.js';
 import { trainWords } from '../evaluate/baseline/baseline.js';
 import { compact } from '../evaluate/baseline/compact.js';
 import { wordLogits } from '../evaluate/blend.js';
-import type { Metrics } from '../evaluate/metrics.js';
 import { scoreLogits } from '../evaluate/score.js';
 import { SparseClassifier } from '../model/sparse-classifier.js';
 import type { Words } from '../model/words.js';
@@ -51,14 +50,6 @@ export async function learnWords(
 }
 
 /** What training.json says of words. */
-export function wordsRecord(
-  { features, validationAccuracy, scales }: TrainedWords & Words,
-  train: Metrics | undefined,
-) {
-  return {
-    features,
-    scales,
-    validationAccuracy,
-    train: train && { papers: train.papers, accuracy: train.accuracy },
-  };
+export function wordsRecord({ features, validationAccuracy, scales }: TrainedWords & Words) {
+  return { features, scales, validationAccuracy };
 }

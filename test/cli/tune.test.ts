@@ -45,18 +45,6 @@ describe('tune', () => {
     expect(metrics).toEqual(figures.test.after);
   });
 
-  it('shows the chosen threshold in the curve, or says that none is better', async () => {
-    const dry = ['--class', 'cs.AI', '--objective', 'macroF1', '--dry-run'];
-    const { after, curve }: Tuning = JSON.parse((await run(...dry, '--json')).stdout);
-    const { stdout } = await run(...dry);
-    if (after.method === 'argmax') {
-      expect(stdout).toContain('No threshold of cs.AI raises macro-F1 on the validation papers.');
-    } else {
-      const best = curve!.find(({ threshold }) => threshold === after.thresholds['cs.AI']);
-      expect(stdout).toMatch(new RegExp(`^ *${best!.threshold.toFixed(3)} .*chosen$`, 'm'));
-    }
-  });
-
   it('says how many of other papers the model was trained on', async () => {
     const data = join(scratch, 'same-papers');
     await cli(['prepare', examplePapers, '--out', data, '--seed', '7']);
@@ -74,6 +62,7 @@ describe('tune', () => {
   it.each<[string, string[], string]>([
     ['a class that is none', ['--class', 'cs.Al'], 'Did you mean "cs.AI"?'],
     ['one class and all', ['--class', 'cs.AI', '--all'], 'cannot be used with'],
+    ['an objective without thresholds', ['--objective', 'macroF1'], 'Give --class with a class, or --all'],
     ['another objective', ['--objective', 'recall'], 'Allowed choices are accuracy, macroF1'],
   ])('refuses %s', async (_, args, message) => {
     const before = rule();

@@ -65,7 +65,7 @@ describe('a model with words beside its encoder', () => {
     expect(judged.metrics.logLoss).toBeCloseTo(test!.logLoss, 6);
     // Of the whole model, as validation is: the epochs' accuracies are its encoder's, which knows less by heart.
     const train = await judge({ precision: 'fp32', split: 'train' });
-    const { papers, accuracy } = words!.train!;
+    const { papers, accuracy } = result.training.trained!;
     expect(papers).toBe(result.training.validation!.papers);
     expect(Math.abs(accuracy - train.metrics.accuracy)).toBeLessThan(0.15);
     expect(accuracy).toBeGreaterThan(history[bestEpoch - 1]!.trainAccuracy);

@@ -15,7 +15,7 @@ import {
   topConfusionRows,
 } from '../evaluation-words.js';
 import { countMetrics } from '../metrics.js';
-import { trainingFacts } from '../own-data.js';
+import { possibleSources, trainingFacts } from '../own-data.js';
 import { detailsHtml, type Html, html, page, type Section, shorten, tableHtml } from '../page.js';
 import { figuresHtml, type TitledChart } from '../titled-charts.js';
 import type { Mistake } from './mistakes.js';
@@ -46,7 +46,7 @@ export async function reportPage(saved: SavedModel, report: Report): Promise<str
   const words = new Words(saved, report);
   const sections = await Promise.all([
     ...(report.evaluation ? examined(report, words) : recordedFigures(record, report, words)),
-    learning(report, words),
+    learning(saved, report, words),
     origin(record, saved),
     mistakeSection(report),
   ]);
@@ -68,8 +68,9 @@ class Words {
     saved: SavedModel,
     private readonly report: Report,
   ) {
-    const source = trainingFacts(saved)?.data.source;
-    const places = [saved.folder, ...(source === undefined ? [] : [resolve(source), source])];
+    const data = trainingFacts(saved)?.data;
+    const sources = data ? [...possibleSources(saved, data), data.source] : [];
+    const places = [saved.folder, ...sources.flatMap(source => [resolve(source), source])];
     this.#places = places.map(place => [place, basename(place)]);
   }
 
@@ -240,7 +241,7 @@ function mistakeHtml(mistake: Mistake): Html {
 `;
 }
 
-function learning({ history }: Report, words: Words): Promise<Section> {
+function learning(saved: SavedModel, { history }: Report, words: Words): Promise<Section> {
   const { epochs, steps, bestEpoch } = history;
   return section('How it learned', async () => [
     words.omitted('history'),
@@ -259,7 +260,9 @@ function learning({ history }: Report, words: Words): Promise<Section> {
               percent(each.validationMacroF1),
             ]),
           ]),
-          noteHtml('Figures of training are means over the epoch, with dropout.'),
+          noteHtml(
+            `Figures of training are means over the epoch, with dropout.${saved.words ? ' All are of the encoder alone, without the words beside it.' : ''}`,
+          ),
         ]),
   ]);
 }
