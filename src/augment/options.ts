@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { ArxivNativeError } from '../errors.js';
 import { checkChoice, checkOptions, checkWhole, type OptionTypes, show } from '../util/options.js';
+import { DEFAULT_SEED } from '../util/random.js';
 import { TRANSLATORS, type TranslatorName } from './translators.js';
 
 /** How copies are translated. */
@@ -50,8 +51,6 @@ export interface TranslationSettings {
   seed: number;
   offline: boolean;
 }
-
-const DEFAULT_SEED = 42;
 
 const TYPES: OptionTypes<AugmentOptions> = {
   data: 'string',

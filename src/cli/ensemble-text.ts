@@ -1,5 +1,5 @@
 import type { Ensemble, EnsembleMember, EnsemblePart } from '../evaluate/ensemble-models.js';
-import { decimal, points, ranged, ruleSentence } from '../evaluate/evaluation-words.js';
+import { decimal, leftOutSentences, points, ranged, ruleSentence } from '../evaluate/evaluation-words.js';
 import type { Figures } from '../evaluate/figures.js';
 import { counted, grouped, printable } from '../util/format.js';
 import { differenceText, pText, seenText, shortName } from './compare-text.js';
@@ -12,7 +12,7 @@ const TITLES = {
 
 /** An ensemble for a terminal of 80 columns. */
 export function ensembleText(ensemble: Ensemble): string {
-  const { members, papers, source, device, precision } = ensemble;
+  const { members, papers, source, leftOut, device, precision } = ensemble;
   return [
     ...members.flatMap(memberText),
     '',
@@ -22,6 +22,7 @@ export function ensembleText(ensemble: Ensemble): string {
     ...(['validation', 'test'] as const).flatMap(part => [
       '',
       TITLES[part],
+      ...leftOutSentences(leftOut[part]).map(text => indent(wrapped(text))),
       indent(figures(ensemble, part)),
       indent(wrapped(against(ensemble, part))),
     ]),

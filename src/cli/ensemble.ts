@@ -49,7 +49,7 @@ async function run(
           stages.show(`reading ${event.source}`, 'bytes', event.received, event.total);
         } else if (event.type === 'predicting') {
           stages.show(`predicting, ${event.name}`, 'papers', event.done, event.total);
-        } else stages.show('intervals', 'models', event.done, event.total);
+        } else stages.show('intervals', 'sets', event.done, event.total);
       },
     },
   ).finally(() => stages.stop());

@@ -57,7 +57,9 @@ function show(stages: Stages, event: EvaluateModelEvent): void {
     stages.show(`reading ${event.source}`, 'bytes', event.received, event.total);
   } else if (event.type === 'predicting') {
     stages.show('predicting', 'papers', event.done, event.total);
-  } else {
+  } else if (event.type === 'baseline') {
     stages.show(`baseline: ${event.stage}`, event.unit, event.done, event.total);
+  } else {
+    stages.show('intervals', 'sets', event.done, event.total);
   }
 }

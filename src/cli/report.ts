@@ -66,6 +66,8 @@ function show(stages: Stages, event: ReportModelEvent): void {
     stages.show(`reading ${event.source}`, 'bytes', event.received, event.total);
   } else if (event.type === 'baseline') {
     stages.show(`baseline: ${event.stage}`, event.unit, event.done, event.total);
+  } else if (event.type === 'intervals') {
+    stages.show('intervals', 'sets', event.done, event.total);
   } else {
     const title = event.type === 'predicting' ? 'predicting' : 'predicting, validation';
     stages.show(title, 'papers', event.done, event.total);

@@ -44,7 +44,6 @@ export interface PrepareRule {
   ratios?: number[];
 }
 
-export const DEFAULT_SEED = 42;
 const DEFAULT_RATIOS = [70, 15, 15];
 
 export const PREPARE_TYPES: OptionTypes<PrepareOptions> = {

@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
 import { ArxivNativeError } from '../errors.js';
+import { DEFAULT_SEED } from '../util/random.js';
 import { type ArrangeCounts, type Arrangement, arrange } from './arrange.js';
 import { type Paper, paperRecord, SPLITS, type Split } from './paper.js';
-import { checkPrepareOptions, DEFAULT_SEED, type PrepareOptions, ruleOf } from './prepare-options.js';
+import { checkPrepareOptions, type PrepareOptions, ruleOf } from './prepare-options.js';
 import { type DataSource, type ReadHooks, readRows } from './rows.js';
 
 /** What became of the papers that were read. */

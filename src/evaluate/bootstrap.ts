@@ -1,4 +1,6 @@
+import { pacer } from '../util/pace.js';
 import { seededRandom } from '../util/random.js';
+import { quantile } from './distribution.js';
 import {
   type Averages,
   argMaxRows,
@@ -15,7 +17,7 @@ const CONFIDENCE = 0.95;
 export interface Interval {
   /** Of the papers as they are. */
   value: number;
-  /** The ends of the 95 % bootstrap interval. */
+  /** The ends of the 95 % bootstrap interval; the value itself where no resample defines the figure. */
   low: number;
   high: number;
 }
@@ -48,84 +50,94 @@ export interface BootstrapOptions {
   seed: number;
   /** By default 10,000. */
   resamples?: number | undefined;
+  signal?: AbortSignal | undefined;
 }
 
 /**
+ * The figures of a resample, always as many.
+ *
+ * @param counts counts[i] says how often it holds paper i
+ * @param undefinedAs what stands for a figure that these papers do not define
+ */
+type ResampleFigures = (counts: Uint16Array, undefinedAs: number) => number[];
+
+/**
  * 95 % percentile bootstrap intervals (Efron 1979): how the figures vary over sets of papers drawn from these with
- * replacement.
+ * replacement. A class's interval is over the sets that define its figure: that have a paper of it for the recall, one
+ * that was given it for the precision, either for F1. The averages are those that `countMetrics` has of every set.
  *
  * @param targets one class index a paper; at least one paper
+ * @throws ArxivNativeError CANCELLED soon after the signal comes
  */
-export function bootstrapMetrics(
+export async function bootstrapMetrics(
   answers: Answers,
   targets: ArrayLike<number>,
   labels: readonly string[],
   options: BootstrapOptions,
-): MetricIntervals {
-  return nested(bootstrap(targets.length, figuresOf(answers, targets, labels), options), labels);
+): Promise<MetricIntervals> {
+  const figures = resampleFigures(answers, targets, labels);
+  return nested(await bootstrap(targets.length, figures, options), labels);
 }
 
 /**
  * The paired bootstrap of two models: intervals of each figure of the first minus that of the second, both on the same
- * papers in every resample. An interval without 0 in it says that they differ.
+ * papers in every resample, and over the resamples that define both. An interval without 0 in it says that they differ.
  *
  * @param targets one class index a paper; at least one paper
+ * @throws ArxivNativeError CANCELLED soon after the signal comes
  */
-export function bootstrapDifference(
+export async function bootstrapDifference(
   first: Answers,
   second: Answers,
   targets: ArrayLike<number>,
   labels: readonly string[],
   options: BootstrapOptions,
-): MetricIntervals {
-  const [a, b] = [figuresOf(first, targets, labels), figuresOf(second, targets, labels)];
-  const difference = (counts: Uint16Array) => {
-    const subtrahends = b(counts);
-    return a(counts).map((figure, i) => figure - subtrahends[i]!);
+): Promise<MetricIntervals> {
+  const [a, b] = [resampleFigures(first, targets, labels), resampleFigures(second, targets, labels)];
+  const difference: ResampleFigures = (counts, undefinedAs) => {
+    const subtrahends = b(counts, undefinedAs);
+    return a(counts, undefinedAs).map((figure, i) => figure - subtrahends[i]!);
   };
-  return nested(bootstrap(targets.length, difference, options), labels);
+  return nested(await bootstrap(targets.length, difference, options), labels);
 }
 
 /**
- * The percentile bootstrap of any figures.
+ * The percentile bootstrap of any figures. What a resample leaves undefined counts for nothing; in a value it counts
+ * as 0.
  *
- * @param figures the figures of a resample, always as many; counts[i] says how often it holds paper i
+ * @throws ArxivNativeError CANCELLED soon after the signal comes
  */
-export function bootstrap(
+export async function bootstrap(
   papers: number,
-  figures: (counts: Uint16Array) => number[],
-  { seed, resamples = RESAMPLES }: BootstrapOptions,
-): Interval[] {
+  figures: ResampleFigures,
+  { seed, resamples = RESAMPLES, signal }: BootstrapOptions,
+): Promise<Interval[]> {
+  const rest = pacer(signal, 'drawing the samples of the intervals');
   // 16 bits hold how often any paper is drawn, and 11,000 papers stay in the processor's nearest cache.
   const counts = new Uint16Array(papers);
-  const values = figures(counts.fill(1));
+  const values = figures(counts.fill(1), 0);
   const samples = values.map(() => new Float64Array(resamples));
   const random = seededRandom(`bootstrap ${seed}`);
   for (let resample = 0; resample < resamples; resample++) {
     counts.fill(0);
     for (let draw = 0; draw < papers; draw++) counts[Math.floor(random() * papers)]! += 1;
-    for (const [i, value] of figures(counts).entries()) samples[i]![resample] = value;
+    for (const [i, value] of figures(counts, NaN).entries()) samples[i]![resample] = value;
+    await rest();
   }
   return values.map((value, i) => {
-    const sorted = samples[i]!.sort();
+    const sorted = samples[i]!.filter(sample => !Number.isNaN(sample)).sort();
+    if (sorted.length === 0) return { value, low: value, high: value };
     const tail = (1 - CONFIDENCE) / 2;
     return { value, low: quantile(sorted, tail), high: quantile(sorted, 1 - tail) };
   });
 }
 
-/** The quantile of sorted numbers, linear between neighbours (NumPy's default). */
-export function quantile(sorted: Float64Array, share: number): number {
-  const position = share * (sorted.length - 1);
-  const below = sorted[Math.floor(position)]!;
-  return below + (position % 1) * (sorted[Math.ceil(position)]! - below);
-}
-
-/** The figures of a resample in the order that `nested` reads. */
-function figuresOf(
+/** In the order that `nested` reads. */
+function resampleFigures(
   { probabilities, predicted }: Answers,
   targets: ArrayLike<number>,
   labels: readonly string[],
-): (counts: Uint16Array) => number[] {
+): ResampleFigures {
   const papers = targets.length;
   const classes = labels.length;
   checkShapes(probabilities, targets, classes);
@@ -134,7 +146,7 @@ function figuresOf(
   const losses = paperLosses(probabilities, targets, classes);
   const briers = paperBriers(probabilities, targets, classes);
   const tally = new Float64Array(classes * classes);
-  return counts => {
+  return (counts, undefinedAs) => {
     tally.fill(0);
     let loss = 0;
     let brier = 0;
@@ -145,17 +157,29 @@ function figuresOf(
       brier += count * briers[paper]!;
     }
     const confusion = labels.map((_, k) => [...tally.subarray(k * classes, (k + 1) * classes)]);
-    return flat(countMetrics(confusion, labels), loss / papers, brier / papers);
+    return flat(countMetrics(confusion, labels), loss / papers, brier / papers, undefinedAs);
   };
 }
 
-function flat(metrics: CountMetrics, logLoss: number, brier: number): number[] {
-  const averages = [metrics.macro, metrics.weighted, ...metrics.perClass];
+function flat(
+  { accuracy, macro, weighted, perClass, confusion }: CountMetrics,
+  logLoss: number,
+  brier: number,
+  undefinedAs: number,
+): number[] {
   return [
-    metrics.accuracy,
+    accuracy,
     logLoss,
     brier,
-    ...averages.flatMap(({ precision, recall, f1 }) => [precision, recall, f1]),
+    ...[macro, weighted].flatMap(({ precision, recall, f1 }) => [precision, recall, f1]),
+    ...perClass.flatMap(({ precision, recall, f1, support }, k) => {
+      const isGiven = confusion.some(row => row[k]! > 0);
+      return [
+        isGiven ? precision : undefinedAs,
+        support > 0 ? recall : undefinedAs,
+        isGiven || support > 0 ? f1 : undefinedAs,
+      ];
+    }),
   ];
 }
 

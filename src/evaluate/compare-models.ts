@@ -5,8 +5,8 @@ import type { Decision } from '../model/decision.js';
 import { checkPlacement, type PlacementOptions } from '../model/load.js';
 import type { Precision } from '../native.js';
 import { checkChoice, checkOptions, checkWhole } from '../util/options.js';
-import { pacer } from '../util/pace.js';
-import { type BaselineProgress, scoreBaseline, trainBaseline } from './baseline/baseline.js';
+import { DEFAULT_SEED } from '../util/random.js';
+import { type BaselineProgress, scoreBaseline, trainWords } from './baseline/baseline.js';
 import { bootstrapDifference, type MetricIntervals } from './bootstrap.js';
 import type { Exam, LeftOut } from './exam.js';
 import { type Figures, figuresOf, targetsOf } from './figures.js';
@@ -23,7 +23,7 @@ export interface CompareModelsOptions extends PlacementOptions {
   models: readonly string[];
   /** A prepared folder, or a file of labelled papers; the data that all models were trained on if absent. */
   data?: string | undefined;
-  /** The part of that data: `test` if absent. Of a file that they were not trained on all papers are taken. */
+  /** The part of that data: `test` if absent. Of a file all papers are taken if absent. */
   split?: Split | undefined;
   /** Whether TF-IDF and logistic regression, trained on the models' own data, stand beside them: by default, they do. */
   baseline?: boolean | undefined;
@@ -44,7 +44,7 @@ export type CompareModelsEvent =
   | ({ type: 'reading' } & ReadProgress)
   | { type: 'predicting'; name: string; done: number; total: number }
   | ({ type: 'baseline' } & BaselineProgress)
-  /** Drawing the samples of the intervals. */
+  /** Drawing the samples of the intervals, by models (the baseline is one). */
   | { type: 'intervals'; done: number; total: number };
 
 /** A paired comparison on the same papers. */
@@ -60,7 +60,7 @@ export interface AgainstFirst {
 export interface Compared extends Figures {
   /** Absent for the first model. */
   against?: AgainstFirst;
-  /** Absent without a class cs.AI. */
+  /** Absent without a class cs.AI, and where no paper is of it. */
   objectives?: Objectives;
 }
 
@@ -103,9 +103,7 @@ export interface Comparison {
   baselineOmitted?: string;
 }
 
-const DEFAULT_SEED = 42;
 const DEFAULT_CLASS = 'cs.AI';
-const DOING = 'comparing';
 
 /**
  * Judges several saved models by the same papers, and tests each against the first.
@@ -118,31 +116,41 @@ export async function compareModels(
   hooks: CompareModelsHooks = {},
 ): Promise<Comparison> {
   checkCompareOptions(options);
-  const { baseline: wanted = true, seed = DEFAULT_SEED } = options;
+  const { data, split, baseline: wanted = true, seed = DEFAULT_SEED } = options;
   const models = await openModels(options.models, 'compareModels');
   const { labels } = models[0]!.saved;
   checkClass(options.class, labels);
-  const exams = await openSameExams(models, options, {
-    signal: hooks.signal,
-    onProgress: progress => hooks.onProgress?.({ type: 'reading', ...progress }),
-  });
-  const { examples, source, split, leftOut } = exams[0]!;
+  const [exams] = await openSameExams(
+    models,
+    { data, splits: split && [split] },
+    {
+      signal: hooks.signal,
+      onProgress: progress => hooks.onProgress?.({ type: 'reading', ...progress }),
+    },
+  );
+  const [exam] = exams!;
+  const { examples } = exam!;
   const label = shownClass(options.class, labels, examples);
   const asked = await askModels(models, [examples], options, {
     signal: hooks.signal,
     onProgress: (name, done, total) => hooks.onProgress?.({ type: 'predicting', name, done, total }),
   });
-  const { baseline, baselineOmitted } = wanted ? await askBaseline(exams, examples, hooks) : {};
+  const { baseline, baselineOmitted } = wanted ? await askBaseline(exams!, examples, hooks) : {};
   const answers = [...asked.map(({ parts }) => parts[0]!), ...(baseline ? [baseline.answers] : [])];
   const compared = await compareAnswers(answers, examples, labels, seed, hooks);
   return {
     labels,
     ...(label !== undefined && { class: label }),
-    data: { source, ...(split && { split }), papers: examples.length, leftOut },
+    data: {
+      source: exam!.source,
+      ...(exam!.split && { split: exam!.split }),
+      papers: examples.length,
+      leftOut: exam!.leftOut,
+    },
     seed,
     device: asked[0]!.device,
     precision: asked[0]!.precision,
-    models: models.map((model, m) => comparedModel(model, exams[m]!, compared[m]!)),
+    models: models.map((model, m) => comparedModel(model, exams![m]!, compared[m]!)),
     ...(baseline && {
       baseline: { source: baseline.source, ...withObjectives(compared.at(-1)!, {}) },
     }),
@@ -185,7 +193,7 @@ async function askBaseline(
   const own = owns.find(each => 'dataset' in each) ?? owns[0]!;
   if ('missing' in own) return { baselineOmitted: own.missing };
   const onProgress = (progress: BaselineProgress) => report?.({ type: 'baseline', ...progress });
-  const { classifier } = await trainBaseline(own.dataset, { signal, cache, onProgress });
+  const { classifier } = await trainWords(own.dataset, { signal, cache, onProgress });
   const { probabilities } = await scoreBaseline(classifier, examples, { signal, onProgress });
   const predicted = argMaxRows(probabilities, own.dataset.labels.length);
   return { baseline: { answers: { probabilities, predicted }, source: own.dataset.source } };
@@ -199,20 +207,20 @@ async function compareAnswers(
   seed: number,
   { signal, onProgress }: CompareModelsHooks,
 ): Promise<(Figures & Against)[]> {
-  const rest = pacer(signal, DOING);
+  const drawing = { seed, signal };
   const targets = targetsOf(examples);
   const [first] = answers;
   const found: (Figures & { against?: Omit<AgainstFirst, 'adjustedPValue'> })[] = [];
+  const report = () => onProgress?.({ type: 'intervals', done: found.length, total: answers.length });
+  report();
   for (const each of answers) {
-    await rest();
-    const figures = figuresOf(examples, labels, each, seed);
-    await rest();
+    const figures = await figuresOf(examples, labels, each, drawing);
     const against = each !== first && {
-      difference: bootstrapDifference(each, first!, targets, labels, { seed }),
+      difference: await bootstrapDifference(each, first!, targets, labels, drawing),
       mcnemar: mcnemar(each.predicted, first!.predicted, targets),
     };
     found.push({ ...figures, ...(against && { against }) });
-    onProgress?.({ type: 'intervals', done: found.length, total: answers.length });
+    report();
   }
   const adjusted = holm(found.flatMap(({ against }) => against?.mcnemar.pValue ?? [])).values();
   return found.map(({ against, ...figures }) => ({

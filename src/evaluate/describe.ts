@@ -11,7 +11,7 @@ import type { Lengths } from '../text/pack.js';
 import type { Tokenizer } from '../text/tokenizer.js';
 import { throwIfCancelled } from '../util/cancel.js';
 import { checkOptions, checkWhole } from '../util/options.js';
-import { seededRandom, shuffle } from '../util/random.js';
+import { DEFAULT_SEED, seededRandom, shuffle } from '../util/random.js';
 import {
   type Dates,
   dates,
@@ -96,7 +96,6 @@ export interface Description {
   examples: SamplePaper[][];
 }
 
-const DEFAULT_SEED = 42;
 const DEFAULT_EXAMPLES = 2;
 const WORDS_A_CLASS = 10;
 /** More would change the most distinctive words little, and cost time and memory. */

@@ -26,23 +26,26 @@ const IN_BINS = 0.995;
 /** @param values whole numbers from 0; at least one */
 export function distribution(values: Uint32Array): Distribution {
   const sorted = values.slice().sort();
-  const quantile = (share: number): number => {
-    const place = share * (sorted.length - 1);
-    const below = sorted[Math.floor(place)]!;
-    return below + (sorted[Math.ceil(place)]! - below) * (place % 1);
-  };
+  const at = (share: number) => quantile(sorted, share);
   return {
     min: sorted[0]!,
-    p5: quantile(0.05),
-    p25: quantile(0.25),
-    median: quantile(0.5),
-    p75: quantile(0.75),
-    p95: quantile(0.95),
-    p99: quantile(0.99),
+    p5: at(0.05),
+    p25: at(0.25),
+    median: at(0.5),
+    p75: at(0.75),
+    p95: at(0.95),
+    p99: at(0.99),
     max: sorted.at(-1)!,
     mean: sorted.reduce((sum, value) => sum + value, 0) / sorted.length,
-    histogram: histogram(sorted, quantile(IN_BINS)),
+    histogram: histogram(sorted, at(IN_BINS)),
   };
+}
+
+/** The quantile of sorted numbers, at least one, linear between neighbours (NumPy's default). */
+export function quantile(sorted: ArrayLike<number>, share: number): number {
+  const place = share * (sorted.length - 1);
+  const below = sorted[Math.floor(place)]!;
+  return below + (sorted[Math.ceil(place)]! - below) * (place % 1);
 }
 
 /** Bins of one round width (1, 2, 5, 10, …), from the one of the least number on. */

@@ -1,18 +1,17 @@
-import type { Example } from '../data/dataset.js';
 import type { ReadProgress } from '../data/rows.js';
 import type { Decision } from '../model/decision.js';
 import { checkPlacement, type PlacementOptions } from '../model/load.js';
 import type { Precision } from '../native.js';
 import { checkOptions, checkWhole } from '../util/options.js';
 import { checkOutput } from '../util/output.js';
-import { pacer } from '../util/pace.js';
+import { DEFAULT_SEED } from '../util/random.js';
 import { bootstrapDifference, type MetricIntervals } from './bootstrap.js';
 import { averageProbabilities, fitWeights } from './ensemble.js';
-import type { Exam } from './exam.js';
+import type { Exam, LeftOut } from './exam.js';
 import { type Figures, figuresOf, targetsOf } from './figures.js';
 import { type McNemar, mcnemar } from './mcnemar.js';
 import { argMaxRows } from './metrics.js';
-import { type Answers, askModels, openModels, openSameExams } from './opened-models.js';
+import { askModels, openModels, openSameExams } from './opened-models.js';
 import { inputsOf, type SeenPapers } from './own-data.js';
 import { writePredictions } from './predictions.js';
 
@@ -37,7 +36,7 @@ export interface EnsembleModelsHooks {
 export type EnsembleModelsEvent =
   | ({ type: 'reading' } & ReadProgress)
   | { type: 'predicting'; name: string; done: number; total: number }
-  /** Drawing the samples of the intervals. */
+  /** Drawing the samples of the intervals: of each member, of the ensemble, and of what lies between it and the best. */
   | { type: 'intervals'; done: number; total: number };
 
 export type EnsemblePart = 'validation' | 'test';
@@ -60,6 +59,7 @@ export interface Ensemble {
   labels: string[];
   source: string;
   papers: Record<EnsemblePart, number>;
+  leftOut: Record<EnsemblePart, LeftOut>;
   seed: number;
   device: string;
   precision: Precision;
@@ -77,8 +77,6 @@ export interface AgainstBest {
   /** The ensemble is the first. */
   mcnemar: McNemar;
 }
-
-const DEFAULT_SEED = 42;
 
 /**
  * The mean of several saved models' probabilities, with weights fitted on the validation papers, judged beside each
@@ -102,10 +100,9 @@ export async function ensembleModels(
     signal,
     onProgress: (progress: ReadProgress) => onProgress?.({ type: 'reading', ...progress }),
   };
-  const exams = {
-    validation: await openSameExams(models, { data, split: 'validation' }, reading),
-    test: await openSameExams(models, { data, split: 'test' }, reading),
-  };
+  const splits = ['validation', 'test'] as const;
+  const [validation, test] = await openSameExams(models, { data, splits }, reading);
+  const exams = { validation: validation!, test: test! };
   const examples = eachPart(part => exams[part][0]!.examples);
   const asked = await askModels(models, [examples.validation, examples.test], options, {
     signal,
@@ -122,12 +119,28 @@ export async function ensembleModels(
     const probabilities = averageProbabilities(said, weights);
     return { probabilities, predicted: argMaxRows(probabilities, labels.length) };
   });
-  const figures = await figuresOfAll([...members, ensemble], examples, labels, seed, hooks);
+  const total = members.length + 2;
+  onProgress?.({ type: 'intervals', done: 0, total });
+  const figures: Record<EnsemblePart, Figures>[] = [];
+  for (const answers of [...members, ensemble]) {
+    const own = await eachInTurn(part => figuresOf(examples[part], labels, answers[part], { seed, signal }));
+    onProgress?.({ type: 'intervals', done: figures.push(own), total });
+  }
   const best = bestOf(figures.slice(0, -1));
+  const againstBest = await eachInTurn(async part => {
+    const targets = targetsOf(examples[part]);
+    const [first, second] = [ensemble[part], members[best]![part]];
+    return {
+      difference: await bootstrapDifference(first, second, targets, labels, { seed, signal }),
+      mcnemar: mcnemar(first.predicted, second.predicted, targets),
+    };
+  });
+  onProgress?.({ type: 'intervals', done: total, total });
   const result: Ensemble = {
     labels,
     source: exams.test[0]!.source,
     papers: eachPart(part => examples[part].length),
+    leftOut: eachPart(part => exams[part][0]!.leftOut),
     seed,
     device: asked[0]!.device,
     precision: asked[0]!.precision,
@@ -141,14 +154,7 @@ export async function ensembleModels(
     })),
     figures: figures.at(-1)!,
     best: models[best]!.name,
-    againstBest: eachPart(part => {
-      const targets = targetsOf(examples[part]);
-      const [first, second] = [ensemble[part], members[best]![part]];
-      return {
-        difference: bootstrapDifference(first, second, targets, labels, { seed }),
-        mcnemar: mcnemar(first.predicted, second.predicted, targets),
-      };
-    }),
+    againstBest,
   };
   if (output !== undefined) {
     await writePredictions(output, { examples: examples.test, labels, ...ensemble.test }, { force, signal });
@@ -160,26 +166,12 @@ function eachPart<T>(of: (part: EnsemblePart) => T): Record<EnsemblePart, T> {
   return { validation: of('validation'), test: of('test') };
 }
 
-function seenBy(validation: Exam, test: Exam): Pick<EnsembleMember, 'seen'> {
-  return validation.seen && test.seen ? { seen: { validation: validation.seen, test: test.seen } } : {};
+async function eachInTurn<T>(of: (part: EnsemblePart) => Promise<T>): Promise<Record<EnsemblePart, T>> {
+  return { validation: await of('validation'), test: await of('test') };
 }
 
-async function figuresOfAll(
-  judged: readonly Record<EnsemblePart, Answers>[],
-  examples: Record<EnsemblePart, readonly Example[]>,
-  labels: readonly string[],
-  seed: number,
-  { signal, onProgress }: EnsembleModelsHooks,
-): Promise<Record<EnsemblePart, Figures>[]> {
-  const rest = pacer(signal, 'judging the ensemble');
-  const found: Record<EnsemblePart, Figures>[] = [];
-  for (const answers of judged) {
-    await rest();
-    found.push(eachPart(part => figuresOf(examples[part], labels, answers[part], seed)));
-    onProgress?.({ type: 'intervals', done: found.length, total: judged.length });
-  }
-  await rest();
-  return found;
+function seenBy(validation: Exam, test: Exam): Pick<EnsembleMember, 'seen'> {
+  return validation.seen && test.seen ? { seen: { validation: validation.seen, test: test.seen } } : {};
 }
 
 /** The test papers have no say in it. */

@@ -1,3 +1,4 @@
+import type { Example } from '../data/dataset.js';
 import { SPLITS, type Split } from '../data/paper.js';
 import type { ReadProgress } from '../data/rows.js';
 import { ArxivNativeError } from '../errors.js';
@@ -9,7 +10,8 @@ import type { Precision } from '../native.js';
 import { throwIfCancelled } from '../util/cancel.js';
 import { checkChoice, checkOptions, checkWhole } from '../util/options.js';
 import { checkOutput } from '../util/output.js';
-import { type BaselineProgress, scoreBaseline, trainBaseline } from './baseline/baseline.js';
+import { DEFAULT_SEED } from '../util/random.js';
+import { type BaselineProgress, scoreBaseline, trainWords } from './baseline/baseline.js';
 import { type Answers, bootstrapDifference, type MetricIntervals } from './bootstrap.js';
 import { decide } from './decide.js';
 import { type Exam, type LeftOut, openExam } from './exam.js';
@@ -48,7 +50,9 @@ export interface EvaluateModelHooks {
 export type EvaluateModelEvent =
   | ({ type: 'reading' } & ReadProgress)
   | { type: 'predicting'; done: number; total: number }
-  | ({ type: 'baseline' } & BaselineProgress);
+  | ({ type: 'baseline' } & BaselineProgress)
+  /** Drawing the samples of the intervals: of the model, of what it is judged beside, and of their difference. */
+  | { type: 'intervals'; done: number; total: number };
 
 export interface BaselineComparison extends Figures {
   /** Each figure of the model minus that of the baseline. */
@@ -81,14 +85,12 @@ export interface Evaluation extends Figures {
   argmax?: Figures;
   /** As training recorded them; see {@link TrainingFacts.accuracies}. */
   accuracies: TrainingFacts['accuracies'];
-  /** Absent for a model without a class cs.AI. */
+  /** Absent for a model without a class cs.AI, and where no paper is of it. */
   objectives?: Objectives;
   baseline?: BaselineComparison;
   /** Why there is no baseline, though it was not declined. */
   baselineOmitted?: string;
 }
-
-const DEFAULT_SEED = 42;
 
 /**
  * Examines a saved model by labelled papers: how often it is right, how sure that is, and what words alone would reach.
@@ -153,15 +155,15 @@ export async function judgeExam(
 async function judge(
   saved: SavedModel,
   exam: Exam,
-  answers: Answers & { predicted: Int32Array },
+  answers: ModelAnswers,
   { baseline: wanted = true, seed = DEFAULT_SEED }: Pick<EvaluateModelOptions, 'baseline' | 'seed'>,
   hooks: EvaluateModelHooks,
 ): Promise<Omit<Evaluation, 'device' | 'precision' | 'seed'>> {
   const { folder: model, labels, words, thresholds: decision } = saved;
   const { examples, source, split, leftOut, seen } = exam;
-  const baseline = wanted ? await judgeBaseline(saved, exam, answers, seed, hooks) : {};
+  const { probabilities, baselineOmitted } = wanted ? await askBaseline(exam, hooks) : {};
   throwIfCancelled(hooks.signal, 'evaluating');
-  const figures = figuresOf(examples, labels, answers, seed);
+  const figures = await allFigures(saved, examples, answers, probabilities, seed, hooks);
   const { accuracies = {} } = trainingFacts(saved) ?? {};
   const met = objectives(figures.metrics, accuracies);
   return {
@@ -177,34 +179,60 @@ async function judge(
     decision,
     ...(words && { scales: words.scales }),
     ...figures,
-    ...(decision.method !== 'argmax' && {
-      argmax: figuresOf(examples, labels, { probabilities: answers.probabilities }, seed),
-    }),
     accuracies,
     ...(met && { objectives: met }),
-    ...baseline,
+    ...(baselineOmitted !== undefined && { baselineOmitted }),
   };
 }
 
-async function judgeBaseline(
-  { labels }: SavedModel,
+type ModelAnswers = Answers & { predicted: Int32Array };
+
+/** What words alone say, papers × classes, or why nobody asked them. */
+async function askBaseline(
   { examples, own }: Exam,
-  answers: Answers & { predicted: Int32Array },
-  seed: number,
-  hooks: EvaluateModelHooks,
-): Promise<Pick<Evaluation, 'baseline' | 'baselineOmitted'>> {
+  { signal, cache, onProgress: report }: EvaluateModelHooks,
+): Promise<{ probabilities?: Float32Array; baselineOmitted?: string }> {
   if ('missing' in own) return { baselineOmitted: own.missing };
-  const { signal, cache } = hooks;
-  const onProgress = (progress: BaselineProgress) => hooks.onProgress?.({ type: 'baseline', ...progress });
-  const { classifier } = await trainBaseline(own.dataset, { signal, cache, onProgress });
+  const onProgress = (progress: BaselineProgress) => report?.({ type: 'baseline', ...progress });
+  const { classifier } = await trainWords(own.dataset, { signal, cache, onProgress });
   const { probabilities } = await scoreBaseline(classifier, examples, { signal, onProgress });
-  const targets = targetsOf(examples);
-  return {
-    baseline: {
-      ...figuresOf(examples, labels, { probabilities }, seed),
-      difference: bootstrapDifference(answers, { probabilities }, targets, labels, { seed }),
+  return { probabilities };
+}
+
+/** Of the model, of what it is judged beside, and of what lies between them: all that has intervals. */
+async function allFigures(
+  { labels, thresholds }: SavedModel,
+  examples: readonly Example[],
+  answers: ModelAnswers,
+  ofBaseline: Float32Array | undefined,
+  seed: number,
+  { signal, onProgress }: EvaluateModelHooks,
+): Promise<Figures & Pick<Evaluation, 'argmax' | 'baseline'>> {
+  const hasRule = thresholds.method !== 'argmax';
+  const total = 1 + (hasRule ? 1 : 0) + (ofBaseline ? 2 : 0);
+  let done = 0;
+  const report = () => onProgress?.({ type: 'intervals', done, total });
+  const drawn = async <T>(set: Promise<T>): Promise<T> => {
+    const found = await set;
+    done += 1;
+    report();
+    return found;
+  };
+  const figures = (of: Answers) => drawn(figuresOf(examples, labels, of, { seed, signal }));
+  const compare = async (probabilities: Float32Array): Promise<BaselineComparison> => {
+    const targets = targetsOf(examples);
+    const options = { seed, signal };
+    return {
+      ...(await figures({ probabilities })),
+      difference: await drawn(bootstrapDifference(answers, { probabilities }, targets, labels, options)),
       mcnemar: mcnemar(answers.predicted, argMaxRows(probabilities, labels.length), targets),
-    },
+    };
+  };
+  report();
+  return {
+    ...(await figures(answers)),
+    ...(hasRule && { argmax: await figures({ probabilities: answers.probabilities }) }),
+    ...(ofBaseline && { baseline: await compare(ofBaseline) }),
   };
 }
 

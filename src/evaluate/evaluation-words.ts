@@ -2,6 +2,7 @@ import { scalesText } from '../model/words.js';
 import { counted, grouped, percent, printable } from '../util/format.js';
 import type { Interval } from './bootstrap.js';
 import type { BaselineComparison, Evaluation } from './evaluate-model.js';
+import type { LeftOut } from './exam.js';
 import type { Figures } from './figures.js';
 import type { Objectives } from './objectives.js';
 
@@ -28,6 +29,11 @@ export function paperSentences({
   leftOut,
 }: Omit<Evaluation['data'], 'seen'>): string[] {
   const part = split === undefined ? 'all papers with known labels' : `the ${split} papers`;
+  return [`${counted(papers, 'paper')}: ${part} of ${printable(source)}.`, ...leftOutSentences(leftOut)];
+}
+
+/** Which papers were not examined; nothing where all were. */
+export function leftOutSentences(leftOut: LeftOut): string[] {
   const reasons = [
     [leftOut.otherLabels, 'without a label that the model knows'],
     [leftOut.duplicates, 'duplicates'],
@@ -36,10 +42,7 @@ export function paperSentences({
     [leftOut.synthetic, 'synthetic'],
   ] as const;
   const out = reasons.filter(([count]) => count > 0).map(([count, why]) => `${grouped(count)} ${why}`);
-  return [
-    `${counted(papers, 'paper')}: ${part} of ${printable(source)}.`,
-    ...(out.length > 0 ? [`Left out: ${out.join(', ')}.`] : []),
-  ];
+  return out.length > 0 ? [`Left out: ${out.join(', ')}.`] : [];
 }
 
 function seenSentence(seen: Evaluation['data']['seen']): string {

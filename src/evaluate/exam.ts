@@ -36,42 +36,75 @@ export interface Exam {
   own: { dataset: Dataset } | { missing: string };
 }
 
-export interface ExamOptions {
-  data?: string | undefined;
-  split?: Split | undefined;
-}
-
 /**
  * Finds the papers to examine a model by: a part of its own data, a part of another prepared folder, or all papers of a
  * file.
  *
+ * @param split `test` if absent, but for a file
  * @throws BAD_INPUT, also where the model's own data is asked for and gone or changed, and where no paper has a label of
  *   the model; IO; CANCELLED
  */
-export async function openExam(saved: SavedModel, options: ExamOptions, hooks: ReadHooks): Promise<Exam> {
-  const { data, split } = options;
-  if (data === undefined) {
-    const dataset = await loadOwnData(saved, hooks);
-    return partOf(saved, dataset, split, dataset);
+export async function openExam(
+  saved: SavedModel,
+  { data, split }: { data?: string | undefined; split?: Split | undefined },
+  hooks: ReadHooks,
+): Promise<Exam> {
+  const [exam] = await openExams(saved, { data, splits: split && [split] }, hooks);
+  return exam!;
+}
+
+export interface ExamsOptions {
+  data?: string | undefined;
+  /** An exam each; `test` alone if absent, but for a file. */
+  splits?: readonly Split[] | undefined;
+}
+
+/**
+ * The same for several parts of the data, which is read once.
+ *
+ * @throws as {@link openExam} does
+ */
+export async function openExams(
+  saved: SavedModel,
+  { data, splits }: ExamsOptions,
+  hooks: ReadHooks,
+): Promise<Exam[]> {
+  if (data !== undefined && splits === undefined && !isFolder(data)) {
+    return [await openWhole(saved, data, hooks)];
   }
-  const isFolder = statSync(data, { throwIfNoEntry: false })?.isDirectory() === true;
-  if (!isFolder && split !== undefined) {
+  const { dataset, own } = await findDataset(saved, data, hooks);
+  return (splits ?? ['test']).map(split => partOf(saved, dataset, split, own));
+}
+
+/** The data that has the parts, and the model's own, or why that is not to be had. */
+async function findDataset(
+  saved: SavedModel,
+  data: string | undefined,
+  hooks: ReadHooks,
+): Promise<{ dataset: Dataset; own: Dataset | string }> {
+  if (data === undefined || !isFolder(data)) {
     // A bare file has parts only as it was split to train this model.
     const dataset = await loadOwnData(saved, hooks, data);
-    return partOf(saved, dataset, split, dataset);
+    return { dataset, own: dataset };
   }
-  const found = isFolder ? await loadAsTrained(saved, data, hooks) : await readWhole(saved, data, hooks);
-  if ('labels' in found && found.fingerprint === trainingFacts(saved)?.data.fingerprint) {
-    return partOf(saved, found, split, found);
-  }
+  const dataset = await loadAsTrained(saved, data, hooks);
+  const isOwn = dataset.fingerprint === trainingFacts(saved)?.data.fingerprint;
+  return { dataset, own: isOwn ? dataset : await loadOwnData(saved, hooks).catch(whyNot) };
+}
+
+async function openWhole(saved: SavedModel, file: string, hooks: ReadHooks): Promise<Exam> {
+  const found = await readWhole(saved, file, hooks);
   let own = await loadOwnData(saved, hooks).catch(whyNot);
-  if (typeof own === 'string' && !isFolder) {
+  if (typeof own === 'string') {
     // The file may be the very one that the model was trained on, moved.
-    const same = await loadOwnData(saved, hooks, data).catch(whyNot);
+    const same = await loadOwnData(saved, hooks, file).catch(whyNot);
     if (typeof same !== 'string') own = same;
   }
-  if ('labels' in found) return partOf(saved, found, split, own);
   return { ...found, ...withOwn(found.examples, own) };
+}
+
+function isFolder(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
 }
 
 /** What a failure says; an interruption passes. */
@@ -80,7 +113,7 @@ function whyNot(error: unknown): string {
   throw error;
 }
 
-function partOf(saved: SavedModel, dataset: Dataset, split: Split = 'test', own: Dataset | string): Exam {
+function partOf(saved: SavedModel, dataset: Dataset, split: Split, own: Dataset | string): Exam {
   const papers = dataset[split].map(({ paper }) => paper);
   const { examples, otherLabels } = labelled(saved, papers, dataset.source);
   const leftOut = { otherLabels, duplicates: 0, withdrawn: 0, empty: 0, synthetic: 0 };

@@ -1,5 +1,5 @@
 import type { Example } from '../data/dataset.js';
-import { type Answers, bootstrapMetrics, type MetricIntervals } from './bootstrap.js';
+import { type Answers, type BootstrapOptions, bootstrapMetrics, type MetricIntervals } from './bootstrap.js';
 import { evaluate, type Metrics } from './metrics.js';
 
 /** Figures, and how they vary over sets of papers like these. */
@@ -8,21 +8,25 @@ export interface Figures {
   intervals: MetricIntervals;
 }
 
-/** @param examples at least one */
-export function figuresOf(
+/**
+ * @param examples at least one
+ * @throws ArxivNativeError CANCELLED soon after the signal comes
+ */
+export async function figuresOf(
   examples: readonly Example[],
   labels: readonly string[],
   { probabilities, predicted }: Answers,
-  seed: number,
-): Figures {
+  options: BootstrapOptions,
+): Promise<Figures> {
   const targets = targetsOf(examples);
   const categories = examples.map(({ paper }) => paper.categories);
   return {
     metrics: evaluate(probabilities, targets, labels, { predicted, categories }),
-    intervals: bootstrapMetrics({ probabilities, predicted }, targets, labels, { seed }),
+    intervals: await bootstrapMetrics({ probabilities, predicted }, targets, labels, options),
   };
 }
 
+/** One class index a paper. */
 export function targetsOf(examples: readonly Example[]): number[] {
   return examples.map(({ label }) => label);
 }

@@ -8,7 +8,7 @@ import { type PlacementOptions, placeSavedModel } from '../model/load.js';
 import { openSavedModel, type SavedModel } from '../model/saved-model.js';
 import { show } from '../util/options.js';
 import { decide } from './decide.js';
-import { type Exam, type ExamOptions, openExam } from './exam.js';
+import { type Exam, type ExamsOptions, openExams } from './exam.js';
 import { trainingFacts } from './own-data.js';
 import { answersOfModel } from './probabilities-of-model.js';
 
@@ -82,32 +82,32 @@ function refuseOtherLabels(first: NamedModel, other: NamedModel): void {
  * The same papers for every model, each exam saying what its model has seen of them: a part of the data that all were
  * trained on, or what `data` names.
  *
- * @returns an exam a model, in their order
+ * @returns a list a part, with an exam a model, in their order
  * @throws BAD_INPUT where they were trained on different data and `data` is absent, and as openExam does; CANCELLED
  */
 export async function openSameExams(
   models: readonly NamedModel[],
-  options: ExamOptions,
+  options: ExamsOptions,
   hooks: ReadHooks,
-): Promise<Exam[]> {
+): Promise<Exam[][]> {
   if (options.data === undefined) refuseOtherData(models);
-  const exams: Exam[] = [];
-  // Models of the same training have the same exam.
-  const known = new Map<string, Exam>();
+  const opened: Exam[][] = [];
+  // Models of the same training have the same exams.
+  const known = new Map<string, Exam[]>();
   for (const { name, saved } of models) {
     const { data, seed } = trainingFacts(saved) ?? {};
     const training = JSON.stringify([data?.fingerprint, data?.splitSeed ?? seed, data?.rule?.labelColumn]);
-    const exam = known.get(training) ?? (await openExam(saved, options, hooks));
-    known.set(training, exam);
-    exams.push(exam);
-    if (isSame(exams[0]!, exam)) continue;
+    const exams = known.get(training) ?? (await openExams(saved, options, hooks));
+    known.set(training, exams);
+    opened.push(exams);
+    if (exams.every((exam, part) => isSame(opened[0]![part]!, exam))) continue;
     throw new ArxivNativeError(
       'BAD_INPUT',
-      `${exam.source} has other papers for ${models[0]!.name} than for ${name}: each reads it as its own data was`,
+      `${exams[0]!.source} has other papers for ${models[0]!.name} than for ${name}: each reads it as its own data was`,
       { remedy: 'Make one data set of it with `arxiv-native prepare`, and give that.' },
     );
   }
-  return exams;
+  return opened[0]!.map((_, part) => opened.map(exams => exams[part]!));
 }
 
 function refuseOtherData(models: readonly NamedModel[]): void {

@@ -2,6 +2,7 @@ import type { Example } from '../data/dataset.js';
 import type { PackedBatch } from '../native.js';
 import { type Lengths, packPapers } from '../text/pack.js';
 import type { Tokenizer } from '../text/tokenizer.js';
+import { targetsOf } from './figures.js';
 
 export interface LabelledBatch extends PackedBatch {
   /** One class index a paper. */
@@ -27,7 +28,7 @@ export class TokenizedExamples {
 
   /** One class index a paper. */
   get targets(): number[] {
-    return this.examples.map(({ label }) => label);
+    return targetsOf(this.examples);
   }
 
   /** The papers of these indices, in this order. */

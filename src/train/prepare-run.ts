@@ -6,6 +6,7 @@ import { type Dataset, type Example, loadDataset } from '../data/dataset.js';
 import { resolveDevice } from '../engine.js';
 import { ArxivNativeError } from '../errors.js';
 import type { HeadShape, ModelOptions, NativeAddon } from '../native.js';
+import { DEFAULT_SEED } from '../util/random.js';
 import { countByLabel, type TrainedCopies, wantsCopies } from './copies.js';
 import { checkLesson, type Lesson, prepareLesson } from './distill/lesson.js';
 import { fingerprint, type Identity, identify, withCopies } from './identity.js';
@@ -23,8 +24,6 @@ import { DEFAULT_SAVE_AS } from './stored-as.js';
 import type { TrainHooks, TrainOptions, TrainPlan } from './types.js';
 
 const { version } = createRequire(import.meta.url)('../../package.json') as { version: string };
-
-export const DEFAULT_SEED = 42;
 
 /** All that a training begins with, but for copies of its papers. */
 export interface Start {

@@ -3,7 +3,7 @@ import { join, resolve } from 'node:path';
 import { ArxivNativeError } from '../errors.js';
 import { isCancelled } from '../util/cancel.js';
 import { fileError, writeFileSynced, writeWhole } from '../util/files.js';
-import { DEFAULT_SEED } from './prepare-run.js';
+import { DEFAULT_SEED } from '../util/random.js';
 import { defaultFolder, train } from './train.js';
 import type { TrainHooks, TrainingRecord, TrainOptions, TrainResult } from './types.js';
 

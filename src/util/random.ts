@@ -1,5 +1,8 @@
 import { createHash } from 'node:crypto';
 
+/** Of everything that draws and is given no seed. */
+export const DEFAULT_SEED = 42;
+
 /**
  * Random numbers in [0, 1), the same on every machine for the same key: Chris Doty-Humphrey's sfc32, its state
  * taken from the key's SHA-256. Not for secrets.

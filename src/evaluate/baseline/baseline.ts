@@ -5,6 +5,7 @@ import { cacheFolder } from '../../util/cache-folder.js';
 import { throwIfCancelled } from '../../util/cancel.js';
 import { checkOptions } from '../../util/options.js';
 import { pacer } from '../../util/pace.js';
+import { targetsOf } from '../figures.js';
 import { evaluate, type Metrics } from '../metrics.js';
 import { readCached, writeCached } from './cache.js';
 import { fitLogisticRegression } from './logistic-regression.js';
@@ -17,11 +18,8 @@ export interface BaselineScore {
   probabilities: Float32Array;
 }
 
-/** What words alone reach on a split: the measure of every other model. */
-export interface Baseline {
+export interface TrainedBaseline {
   classifier: SparseClassifier;
-  validation: BaselineScore;
-  test: BaselineScore;
   /** Whether it was trained before and only read. */
   cached: boolean;
 }
@@ -49,22 +47,8 @@ export interface BaselineHooks {
  *
  * @throws ArxivNativeError CANCELLED soon after the signal comes
  */
-export async function trainBaseline(dataset: Dataset, hooks: BaselineHooks = {}): Promise<Baseline> {
-  const { classifier, cached } = await trainWords(dataset, hooks);
-  return {
-    classifier,
-    validation: await scoreBaseline(classifier, dataset.validation, hooks),
-    test: await scoreBaseline(classifier, dataset.test, hooks),
-    cached,
-  };
-}
-
-/** The classifier of trainBaseline, from the training part alone. */
-export async function trainWords(
-  dataset: Dataset,
-  hooks: BaselineHooks = {},
-): Promise<Pick<Baseline, 'classifier' | 'cached'>> {
-  checkOptions(hooks, { onProgress: 'any', signal: 'any', cache: 'string' }, 'trainBaseline()');
+export async function trainWords(dataset: Dataset, hooks: BaselineHooks = {}): Promise<TrainedBaseline> {
+  checkOptions(hooks, { onProgress: 'any', signal: 'any', cache: 'string' }, 'trainWords()');
   throwIfCancelled(hooks.signal, DOING);
   const cache = hooks.cache ?? cacheFolder(process.env, process.platform);
   const found = await readCached(cache, dataset);
@@ -92,9 +76,8 @@ export async function scoreBaseline(
     onProgress?.({ stage: 'classifying', unit: 'papers', done: i + 1, total: examples.length });
     await rest();
   }
-  const targets = examples.map(({ label }) => label);
   const categories = examples.map(({ paper }) => paper.categories);
-  return { metrics: evaluate(probabilities, targets, labels, { categories }), probabilities };
+  return { metrics: evaluate(probabilities, targetsOf(examples), labels, { categories }), probabilities };
 }
 
 async function trainClassifier(

@@ -2,6 +2,7 @@ import { counted, grouped } from '../../util/format.js';
 import type { CalibrationBin } from '../calibration.js';
 import { type Chart, COLORS, columnsOf, FAINT, fitInto, legendOf } from '../charts.js';
 import type { Evaluation } from '../evaluate-model.js';
+import { points } from '../evaluation-words.js';
 import { largest, type TitledChart } from '../titled-charts.js';
 import type { EpochFigures, StepFigures } from './history.js';
 import type { ThresholdCurve } from './report-model.js';
@@ -335,8 +336,4 @@ function averages(steps: readonly StepFigures[], most: number): StepFigures[] {
       bucket.reduce((sum, each) => sum + each[field], 0) / bucket.length;
     return { step: bucket.at(-1)!.step, loss: mean('loss'), learningRate: mean('learningRate') };
   });
-}
-
-function points(share: number): string {
-  return (100 * share).toFixed(1);
 }

@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import { SPLITS, type Split } from '../../data/paper.js';
 import { ArxivNativeError } from '../../errors.js';
-import { loadSavedModel, type PlacementOptions } from '../../model/load.js';
+import { checkPlacement, type PlacementOptions, placeSavedModel } from '../../model/load.js';
 import { openSavedModel, type SavedModel } from '../../model/saved-model.js';
 import { throwIfCancelled } from '../../util/cancel.js';
 import { checkChoice, checkOptions, checkWhole } from '../../util/options.js';
@@ -14,6 +14,7 @@ import {
   judgeExam,
 } from '../evaluate-model.js';
 import { type Exam, openExam } from '../exam.js';
+import { targetsOf } from '../figures.js';
 import { argMaxRows } from '../metrics.js';
 import { inputsOf } from '../own-data.js';
 import { answersOfModel } from '../probabilities-of-model.js';
@@ -27,7 +28,7 @@ export interface ReportModelOptions extends PlacementOptions {
   model: string;
   /** A prepared folder, or a file of labelled papers; the data that the model was trained on if absent. */
   data?: string | undefined;
-  /** The part of that data: `test` if absent. Of a file that the model was not trained on all papers are taken. */
+  /** The part of that data: `test` if absent. Of a file all papers are taken if absent. */
   split?: Split | undefined;
   /** The page; the model's name and `.html`, beside it, if absent. */
   output?: string | undefined;
@@ -145,7 +146,7 @@ async function examine(
   const { examples, validation = [] } = exam;
   const { labels } = saved;
   const label = options.class ?? DEFAULT_CLASS;
-  const loaded = await loadSavedModel(saved.folder, options);
+  const loaded = await placeSavedModel(saved, options);
   try {
     const { evaluation, probabilities, predicted } = await judgeExam(loaded, exam, options, hooks);
     const { baselineOmitted } = evaluation;
@@ -166,7 +167,7 @@ async function examine(
       calibration: calibrationBins(
         probabilities,
         argMaxRows(probabilities, labels.length),
-        examples.map(each => each.label),
+        targetsOf(examples),
       ),
       ...(answers && { curve: curveOf(answers.probabilities(), validation, labels, label) }),
       mistakes: worstMistakes(
@@ -191,8 +192,10 @@ function curveOf(
   labels: readonly string[],
   label: string,
 ): ThresholdCurve {
-  const targets = validation.map(each => each.label);
-  const { curve } = fitThreshold(probabilities, targets, labels, { label, objective: 'accuracy' });
+  const { curve } = fitThreshold(probabilities, targetsOf(validation), labels, {
+    label,
+    objective: 'accuracy',
+  });
   return { label, papers: validation.length, points: curve };
 }
 
@@ -217,6 +220,8 @@ function checkReportOptions(options: ReportModelOptions): void {
   );
   checkChoice('split', options.split, SPLITS, 'reportModel');
   checkWhole('mistakes', options.mistakes, 0, 'reportModel');
+  checkWhole('seed', options.seed, 0, 'reportModel');
+  checkPlacement(options);
   if (options.model !== undefined) return;
   throw new ArxivNativeError('BAD_OPTION', 'reportModel: there is no "model"', {
     remedy: 'Give the folder that training wrote.',

@@ -9,6 +9,7 @@ import {
   type OptionTypes,
   show,
 } from '../../util/options.js';
+import { DEFAULT_SEED } from '../../util/random.js';
 import type { RandomEncoder } from '../recipe.js';
 import { checkRecipe, RECIPES } from '../recipe-schema.js';
 import type { PretrainOptions, PretrainPlan } from './types.js';
@@ -97,7 +98,7 @@ export function settingsOf(options: PretrainOptions): PretrainPlan['settings'] {
     maskRate: options.maskRate ?? 0.15,
     categoryWeight: options.categoryWeight ?? 1,
     dropout: options.dropout ?? 0,
-    seed: options.seed ?? 42,
+    seed: options.seed ?? DEFAULT_SEED,
   };
 }
 
