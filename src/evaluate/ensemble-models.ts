@@ -123,8 +123,10 @@ export async function ensembleModels(
   onProgress?.({ type: 'intervals', done: 0, total });
   const figures: Record<EnsemblePart, Figures>[] = [];
   for (const answers of [...members, ensemble]) {
-    const own = await eachInTurn(part => figuresOf(examples[part], labels, answers[part], { seed, signal }));
-    onProgress?.({ type: 'intervals', done: figures.push(own), total });
+    figures.push(
+      await eachInTurn(part => figuresOf(examples[part], labels, answers[part], { seed, signal })),
+    );
+    onProgress?.({ type: 'intervals', done: figures.length, total });
   }
   const best = bestOf(figures.slice(0, -1));
   const againstBest = await eachInTurn(async part => {

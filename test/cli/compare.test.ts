@@ -1,4 +1,4 @@
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -209,6 +209,41 @@ describe('ensemble', () => {
     const text = ensembleText(ensemble);
     expect(tooLong(text)).toEqual([]);
     expect(text).toMatch(/^ {2}ensemble /m);
+  });
+
+  it('tells what it leaves out, of data that it reads once', async () => {
+    const data = join(scratch, 'with others');
+    mkdirSync(data);
+    const lines = readFileSync(examplePapers, 'utf8').trim().split('\n');
+    const strange = (name: string) =>
+      JSON.stringify({ id: name, title: name, abstract: `Of ${name}.`, categories: ['hep-th'] });
+    const parts = {
+      train: [...lines.slice(60), strange('zero'), strange('one')],
+      validation: [...lines.slice(0, 30), strange('two'), strange('three')],
+      test: lines.slice(30, 60),
+    };
+    for (const [part, content] of Object.entries(parts)) {
+      writeFileSync(join(data, `${part}.jsonl`), content.join('\n'));
+    }
+    const read: string[] = [];
+    const ensemble = await ensembleModels(
+      { models: [model, flat], threads: 1, data },
+      {
+        onProgress: event => {
+          if (event.type === 'reading' && event.received === event.total) read.push(event.source);
+        },
+      },
+    );
+    const { papers, leftOut } = ensemble;
+    expect(papers).toEqual({ validation: 30, test: 30 });
+    expect(leftOut.validation.otherLabels).toBe(2);
+    expect(leftOut.test.otherLabels).toBe(0);
+    expect(read.sort()).toEqual(
+      [examplePapers, ...Object.keys(parts).map(part => join(data, `${part}.jsonl`))].sort(),
+    );
+    const text = ensembleText(ensemble);
+    expect(text.match(/Left out/g)).toHaveLength(1);
+    expect(text).toContain('Left out: 2 without a label that the model knows.');
   });
 
   it('refuses an output that is the data', async () => {

@@ -2,7 +2,11 @@ import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Evaluation } from '../../src/evaluate/evaluate-model.js';
+import {
+  type EvaluateModelEvent,
+  type Evaluation,
+  evaluateModel,
+} from '../../src/evaluate/evaluate-model.js';
 import { cli, demoModel, examplePapers } from '../support/cli.js';
 
 const scratch = mkdtempSync(join(tmpdir(), 'arxiv-native-evaluate-'));
@@ -181,6 +185,23 @@ describe('evaluate', () => {
     const found = await evaluated(imported, '--data', examplePapers);
     expect(found.baselineOmitted).toContain('was not trained here');
     expect(found.accuracies).toEqual({});
+  });
+
+  it('counts the intervals it draws, and stops at a signal between them', async () => {
+    const interrupt = new AbortController();
+    const counts: [number, number][] = [];
+    const onProgress = (event: EvaluateModelEvent) => {
+      if (event.type !== 'intervals') return;
+      counts.push([event.done, event.total]);
+      if (event.done === 2) setTimeout(() => interrupt.abort(), 1);
+    };
+    const hooks = { onProgress, signal: interrupt.signal, cache: join(scratch, 'cache') };
+    await expect(evaluateModel({ model, threads: 1 }, hooks)).rejects.toMatchObject({ code: 'CANCELLED' });
+    expect(counts).toEqual([
+      [0, 3],
+      [1, 3],
+      [2, 3],
+    ]);
   });
 
   it.each<[string, string[], string]>([

@@ -164,6 +164,9 @@ describe('report', () => {
     ['an output that is the data', { data: 'DATA', output: 'DATA', force: true }, /is the input/],
     ['an output that is the model', { output: 'MODEL', force: true }, /is the input/],
     ['a class that is none', { class: 'cs.Al' }, /has no class "cs\.Al"/],
+    ['a seed below 0', { seed: -1 }, /"seed" must be a whole number >= 0/],
+    ['half a seed', { seed: 1.5 }, /"seed" must be a whole number >= 0/],
+    ['no threads before it reads data', { threads: 0, data: 'no-such-file' }, /"threads" must be/],
     ['fewer than no mistakes', { mistakes: -1 }, /"mistakes" must be a whole number >= 0/],
   ])('refuses %s', async (_, options, message) => {
     const data = join(scratch, 'data.jsonl');

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { loadDataset } from '../../src/data/dataset.js';
-import { trainBaseline } from '../../src/evaluate/baseline/baseline.js';
+import { scoreBaseline, trainWords } from '../../src/evaluate/baseline/baseline.js';
 import { type EvaluateModelOptions, evaluateModel } from '../../src/evaluate/evaluate-model.js';
 import { tuneModel } from '../../src/evaluate/tune-model.js';
 import type { TrainResult } from '../../src/train/types.js';
@@ -103,9 +103,10 @@ describe('a model with words beside its encoder', () => {
     const judged = await judge({ model: folder, baseline: true });
     expect(judged.metrics).toEqual(figures.test.after);
     const dataset = await loadDataset(examplePapers, { seed: 42 });
-    const { test, cached } = await trainBaseline(dataset, { cache });
+    const { classifier, cached } = await trainWords(dataset, { cache });
     expect(cached).toBe(true);
-    expect(judged.baseline!.metrics).toEqual(test.metrics);
+    const { metrics } = await scoreBaseline(classifier, dataset.test);
+    expect(judged.baseline!.metrics).toEqual(metrics);
   });
 
   it('is refused by the name of the file that was cut', async () => {

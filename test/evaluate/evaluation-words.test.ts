@@ -4,13 +4,13 @@ import { classRows } from '../../src/evaluate/evaluation-words.js';
 import { evaluate } from '../../src/evaluate/metrics.js';
 
 describe('the rows of classes', () => {
-  it('show no figure where nothing is to be shared out', () => {
+  it('show no figure where nothing is to be shared out', async () => {
     const labels = ['right', 'only predicted', 'never predicted', 'neither'];
     const predicted = Int32Array.of(0, 0, 1);
     const targets = [0, 0, 2];
     const probabilities = new Float64Array(12).fill(0.25);
     const metrics = evaluate(probabilities, targets, labels, { predicted });
-    const intervals = bootstrapMetrics({ probabilities, predicted }, targets, labels, { seed: 1 });
+    const intervals = await bootstrapMetrics({ probabilities, predicted }, targets, labels, { seed: 1 });
     const [, ...rows] = classRows({ metrics, intervals });
     const figures = rows.map(row => row.map(cell => cell.replace(/ \(.*/, '')));
     expect(figures).toEqual([
