@@ -118,10 +118,14 @@ export async function bootstrap(
   const values = figures(counts.fill(1), 0);
   const samples = values.map(() => new Float64Array(resamples));
   const random = seededRandom(`bootstrap ${seed}`);
-  for (let resample = 0; resample < resamples; resample++) {
+  // The compiler does better by a function that awaits nothing: in the loop itself this took a third longer.
+  const take = (resample: number) => {
     counts.fill(0);
     for (let draw = 0; draw < papers; draw++) counts[Math.floor(random() * papers)]! += 1;
     for (const [i, value] of figures(counts, NaN).entries()) samples[i]![resample] = value;
+  };
+  for (let resample = 0; resample < resamples; resample++) {
+    take(resample);
     await rest();
   }
   return values.map((value, i) => {
