@@ -116,41 +116,36 @@ export async function compareModels(
   hooks: CompareModelsHooks = {},
 ): Promise<Comparison> {
   checkCompareOptions(options);
-  const { data, split, baseline: wanted = true, seed = DEFAULT_SEED } = options;
+  const { data, baseline: wanted = true, seed = DEFAULT_SEED } = options;
   const models = await openModels(options.models, 'compareModels');
   const { labels } = models[0]!.saved;
   checkClass(options.class, labels);
-  const [exams] = await openSameExams(
+  const splits = options.split && [options.split];
+  const [exams = []] = await openSameExams(
     models,
-    { data, splits: split && [split] },
+    { data, splits },
     {
       signal: hooks.signal,
       onProgress: progress => hooks.onProgress?.({ type: 'reading', ...progress }),
     },
   );
-  const [exam] = exams!;
-  const { examples } = exam!;
+  const { examples, source, split, leftOut } = exams[0]!;
   const label = shownClass(options.class, labels, examples);
   const asked = await askModels(models, [examples], options, {
     signal: hooks.signal,
     onProgress: (name, done, total) => hooks.onProgress?.({ type: 'predicting', name, done, total }),
   });
-  const { baseline, baselineOmitted } = wanted ? await askBaseline(exams!, examples, hooks) : {};
+  const { baseline, baselineOmitted } = wanted ? await askBaseline(exams, examples, hooks) : {};
   const answers = [...asked.map(({ parts }) => parts[0]!), ...(baseline ? [baseline.answers] : [])];
   const compared = await compareAnswers(answers, examples, labels, seed, hooks);
   return {
     labels,
     ...(label !== undefined && { class: label }),
-    data: {
-      source: exam!.source,
-      ...(exam!.split && { split: exam!.split }),
-      papers: examples.length,
-      leftOut: exam!.leftOut,
-    },
+    data: { source, ...(split && { split }), papers: examples.length, leftOut },
     seed,
     device: asked[0]!.device,
     precision: asked[0]!.precision,
-    models: models.map((model, m) => comparedModel(model, exams![m]!, compared[m]!)),
+    models: models.map((model, m) => comparedModel(model, exams[m]!, compared[m]!)),
     ...(baseline && {
       baseline: { source: baseline.source, ...withObjectives(compared.at(-1)!, {}) },
     }),

@@ -55,7 +55,7 @@ export async function openExam(
 
 export interface ExamsOptions {
   data?: string | undefined;
-  /** An exam each; `test` alone if absent, but for a file. */
+  /** An exam for each; `test` alone if absent, but for a file. */
   splits?: readonly Split[] | undefined;
 }
 
