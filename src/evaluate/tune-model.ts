@@ -7,6 +7,7 @@ import { type SavedModel, saveDecision } from '../model/saved-model.js';
 import { throwIfCancelled } from '../util/cancel.js';
 import { checkChoice, checkOptions } from '../util/options.js';
 import { decide } from './decide.js';
+import { targetsOf } from './figures.js';
 import { evaluate, type Metrics } from './metrics.js';
 import { countSeen, loadAsTrained, loadOwnData, type SeenPapers } from './own-data.js';
 import { answersOfModel, type ModelAnswers } from './probabilities-of-model.js';
@@ -147,7 +148,7 @@ async function answersOf(
     signal,
     onProgress: done => onProgress?.({ type: 'predicting', split, done, total: examples.length }),
   });
-  return { ...answers, examples, targets: examples.map(({ label }) => label) };
+  return { ...answers, examples, targets: targetsOf(examples) };
 }
 
 /** Thresholds are of the probabilities that the temperature gives. */

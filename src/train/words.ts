@@ -2,6 +2,7 @@ import type { Dataset } from '../data/dataset.js';
 import { trainWords } from '../evaluate/baseline/baseline.js';
 import { compact } from '../evaluate/baseline/compact.js';
 import { wordLogits } from '../evaluate/blend.js';
+import { targetsOf } from '../evaluate/figures.js';
 import { scoreLogits } from '../evaluate/score.js';
 import { SparseClassifier } from '../model/sparse-classifier.js';
 import type { Words } from '../model/words.js';
@@ -40,12 +41,11 @@ export async function learnWords(
     classifier,
     data.validation.map(({ paper }) => paper),
   );
-  const targets = data.validation.map(({ label }) => label);
   return {
     classifier,
     features: classifier.model.idf.length,
     validation,
-    validationAccuracy: scoreLogits(validation, targets, data.labels).metrics.accuracy,
+    validationAccuracy: scoreLogits(validation, targetsOf(data.validation), data.labels).metrics.accuracy,
   };
 }
 
