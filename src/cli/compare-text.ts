@@ -155,7 +155,9 @@ function objectivesTable(rows: readonly Row[]): string[] {
   const judged = rows.flatMap(({ name, of: { objectives } }) => (objectives ? [{ name, objectives }] : []));
   if (judged.length === 0) return [];
   const met = (objective: { value: number; met: boolean } | undefined) =>
-    objective === undefined ? '–' : `${points(objective.value)} ${objective.met ? 'met' : 'missed'}`;
+    objective === undefined
+      ? '–'
+      : `${points(objective.value).replace('-', '−')} ${objective.met ? 'met' : 'missed'}`;
   return [
     table([
       ['', 'accuracy ≥ 60', 'cs.AI > 30', 'gap < 10', 'gap total'],

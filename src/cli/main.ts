@@ -39,7 +39,8 @@ Examples:
   $ arxiv-native predict --model my-model --input papers.jsonl --output categories.jsonl
   $ arxiv-native doctor                                       say what was found where
 
-Exit codes: 0 done, 1 failed, 2 something in the call or the data to correct, 130 interrupted.
+Exit codes: 0 done, 2 an option or the data is wrong, 130 interrupted, 1 any other failure (a model, a device, the
+disk, the network).
 ARXIV_NATIVE_DEBUG=1 prints the stack of an error.`;
 
 /** Runs the command line and resolves to the exit code. Every error of every command ends here. */

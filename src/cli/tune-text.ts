@@ -1,5 +1,6 @@
 import { decimal, ruleSentence } from '../evaluate/evaluation-words.js';
 import type { Metrics } from '../evaluate/metrics.js';
+import { isAtLimit } from '../evaluate/temperature.js';
 import type { ThresholdPoint } from '../evaluate/thresholds.js';
 import type { TuneModelOptions, Tuning } from '../evaluate/tune-model.js';
 import { percent, printable } from '../util/format.js';
@@ -26,7 +27,9 @@ export function tuningText(
   const chosen = label !== undefined && after.method === 'thresholds' ? after.thresholds[label] : undefined;
   return `${[
     printable(model),
-    ...[`Before: ${ruleSentence(before)}`, `After: ${ruleSentence(after)}`, ...why].map(sentence),
+    ...[`Before: ${ruleSentence(before)}`, `After: ${ruleSentence(after)}`, ...why, ...limitText(after)].map(
+      sentence,
+    ),
     ...(curve
       ? ['', 'What the threshold trades, on the validation papers', indent(curveTable(curve, chosen))]
       : []),
@@ -39,6 +42,15 @@ export function tuningText(
     '',
     written ? 'Written: the model now decides so.' : 'Nothing was written.',
   ].join('\n')}\n`;
+}
+
+function limitText({ temperature = 1 }: Tuning['after']): string[] {
+  if (!isAtLimit(temperature)) return [];
+  const why =
+    temperature > 1
+      ? 'the probabilities say nothing of these papers'
+      : 'the model is right on nearly all of them, and could not be sure enough';
+  return [`Warning: the temperature ran to the end of what is tried: ${why}.`];
 }
 
 function sentence(text: string): string {

@@ -168,7 +168,7 @@ export function refuseSmallClasses(
 
 function naming(labels: readonly string[]): string {
   const most = labels.slice(0, 8).join(',');
-  return `--categories names those to keep${labels.length > 1 ? ` (${most}${labels.length > 8 ? ',…' : ''})` : ''}`;
+  return `prepare's --categories names those to keep${labels.length > 1 ? ` (${most}${labels.length > 8 ? ',…' : ''})` : ''}`;
 }
 
 /** Three shares that sum to 1. */

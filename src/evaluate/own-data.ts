@@ -11,6 +11,7 @@ import type { SavedModel } from '../model/saved-model.js';
 /** What training.json says of the data; nothing but this is read of it. */
 interface RecordedData {
   source: string;
+  fromModel?: string;
   fingerprint: string;
   splitSeed?: number;
   rule?: Partial<PrepareRule>;
@@ -114,17 +115,21 @@ async function loadSame(
 }
 
 /**
- * Where the data may lie that was named so in training: a relative name is looked up from here, then from every folder
- * above the model, so that it is found from anywhere while both lie in one project.
+ * Where the data may lie that was named so in training: a relative name is looked up from here, as it lay from the
+ * model, and from every folder above the model, so that it is found from anywhere while both lie in one project.
  */
-export function possibleSources({ folder }: SavedModel, { source }: Pick<RecordedData, 'source'>): string[] {
+export function possibleSources(
+  { folder }: SavedModel,
+  { source, fromModel }: Pick<RecordedData, 'source' | 'fromModel'>,
+): string[] {
   if (isAbsolute(source)) return [source];
-  const found = existsSync(source) ? [source] : [];
-  for (let above = resolve(folder); above !== dirname(above); above = dirname(above)) {
-    const candidate = join(dirname(above), source);
-    if (existsSync(candidate) && candidate !== resolve(source)) found.push(candidate);
+  const candidates = [source, ...(typeof fromModel === 'string' ? [resolve(folder, fromModel)] : [])];
+  for (let above = dirname(resolve(folder)); ; above = dirname(above)) {
+    candidates.push(join(above, source));
+    if (above === dirname(above)) break;
   }
-  return found.length > 0 ? found : [source];
+  const places = new Map(candidates.filter(path => existsSync(path)).map(path => [resolve(path), path]));
+  return places.size > 0 ? [...places.values()] : [source];
 }
 
 /** Any data set, read as that of the model was: with its seed and label column, where it has no split and labels. */

@@ -2,6 +2,12 @@ import { checkFinite, checkShapes } from './metrics.js';
 
 const COLDEST = 0.01;
 const HOTTEST = 100;
+
+/** Whether a fitted temperature is only the end of what is tried. */
+export function isAtLimit(temperature: number): boolean {
+  return temperature <= COLDEST || temperature >= HOTTEST;
+}
+
 const STEPS = 100;
 
 /**

@@ -259,7 +259,7 @@ function parse(file: string): RecipeSource {
     });
   }
   try {
-    return JSON.parse(text) as RecipeSource;
+    return JSON.parse(text.replace(/^\uFEFF/, '')) as RecipeSource;
   } catch (error) {
     const position = /position (\d+)/.exec((error as Error).message)?.[1];
     const line = position === undefined ? '' : `:${text.slice(0, Number(position)).split('\n').length}`;

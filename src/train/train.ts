@@ -1,4 +1,4 @@
-import { join } from 'node:path';
+import { isAbsolute, join, relative, resolve } from 'node:path';
 import { writeCopies } from '../data/copies.js';
 import type { Dataset, Example } from '../data/dataset.js';
 import type { Split } from '../data/paper.js';
@@ -157,7 +157,9 @@ async function runOnce(
     const parameters = countParameters(model);
     const { folder, staged, checkpoint } = place;
     const microBatch = checkpoint?.state.microBatch ?? chooseMicroBatch(run, parameters, options);
-    const plan: TrainPlan = { ...run.plan, parameters, microBatch };
+    const { source } = run.plan.data;
+    const fromModel = isAbsolute(source) ? {} : { fromModel: relative(folder.target, resolve(source)) };
+    const plan: TrainPlan = { ...run.plan, data: { ...run.plan.data, ...fromModel }, parameters, microBatch };
     await requireRunSpace(parameters, folder.path, checkpoint !== undefined);
     hooks.onProgress?.({ type: 'plan', plan });
     const trainedWords = await learnWords(run.recipe, run.data, hooks);

@@ -94,6 +94,8 @@ export interface TrainPlan {
   parameters: { total: number; trainable: number };
   data: {
     source: string;
+    /** The way there from the model's folder, where `source` is a relative path. */
+    fromModel?: string;
     /** Decides the split where the source has none. */
     splitSeed: number;
     fingerprint: string;

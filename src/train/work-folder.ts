@@ -1,10 +1,10 @@
 import { readdirSync, rmSync } from 'node:fs';
-import { mkdir, readdir, rm, stat, truncate, writeFile } from 'node:fs/promises';
+import { readdir, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { ArxivNativeError } from '../errors.js';
 import { METRICS } from '../model/saved-model.js';
 import type { EngineModel } from '../native.js';
-import { behindLink, fileError, syncPath } from '../util/files.js';
+import { behindLink, fileError, makeFolders, syncPath } from '../util/files.js';
 import { withLock } from '../util/lock.js';
 import { type Checkpoint, openCheckpoint, writeCheckpoint } from './checkpoint.js';
 import { type Identity, requireSame } from './identity.js';
@@ -206,7 +206,7 @@ export function isLost(signal: AbortSignal | undefined): boolean {
 async function makeFolder({ target, path }: Workplace, { name: kind, holds }: Kind): Promise<void> {
   let names: string[];
   try {
-    await mkdir(path, { recursive: true });
+    await makeFolders(path);
     names = await readdir(path);
   } catch (error) {
     throw fileError(error, `making a folder for ${target}`);

@@ -29,6 +29,25 @@ export function fileError(error: unknown, doing: string): ArxivNativeError {
   });
 }
 
+/**
+ * Makes a folder and those above it that are missing. Node's own `recursive` never ends where the system says ENOENT of
+ * a folder whose parent is there, as /proc does.
+ */
+export async function makeFolders(path: string): Promise<void> {
+  try {
+    await mkdir(path);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    const parent = dirname(path);
+    if (code === 'ENOENT' && parent !== path && !existsSync(parent)) {
+      await makeFolders(parent);
+      await makeFolders(path);
+    } else if (code !== 'EEXIST' || !(await stat(path)).isDirectory()) {
+      throw error;
+    }
+  }
+}
+
 /** Writes a new file and flushes it to the disk. */
 export async function writeFileSynced(file: string, content: string | Uint8Array): Promise<void> {
   const handle = await open(file, 'w');
@@ -153,7 +172,7 @@ export class StagedFolder {
   static async create(target: string, options: StagingOptions): Promise<StagedFolder> {
     const final = await StagedFolder.check(target, options);
     try {
-      await mkdir(dirname(final), { recursive: true });
+      await makeFolders(dirname(final));
       const path = options.place ?? beside(final);
       if (options.place !== undefined) await rm(path, { recursive: true, force: true });
       await mkdir(path);
@@ -266,8 +285,11 @@ async function refuseOccupied(folder: string, options: StagingOptions, restored:
     }
     names = await readdir(folder);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return;
-    throw fileError(error, `looking into ${folder}`);
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw fileError(error, `looking into ${folder}`);
+    if ((await lstat(folder).catch(() => undefined)) === undefined) return;
+    throw new ArxivNativeError('BAD_OPTION', `${folder} is a link to a place where nothing is`, {
+      remedy: 'Make the folder that it names, or remove the link.',
+    });
   }
   if (names.length > 0) {
     if (!options.replace) throw existsAlready(folder, restored);

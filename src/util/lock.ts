@@ -1,11 +1,11 @@
-import { mkdir, readFile, readlink, rename, rm, utimes, writeFile } from 'node:fs/promises';
+import { readFile, readlink, rename, rm, utimes, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { LockOptions as LockfileOptions } from 'proper-lockfile';
 import { ArxivNativeError } from '../errors.js';
 import { throwIfCancelled } from './cancel.js';
-import { fileError } from './files.js';
+import { fileError, makeFolders } from './files.js';
 
 interface LockOptions {
   /** Called once if another process holds the lock; what it throws ends the waiting. */
@@ -59,7 +59,7 @@ async function acquire(
   const options: LockfileOptions = { realpath: false, stale: 30_000, update: 5_000, onCompromised };
   for (let told = false; ; ) {
     try {
-      await mkdir(dirname(path), { recursive: true });
+      await makeFolders(dirname(path));
       return await lock(path, options);
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'ELOCKED') throw fileError(error, `locking ${path}`);

@@ -164,6 +164,12 @@ describe('evaluate', () => {
     }));
     const { data } = await evaluated(inProject, '--no-baseline');
     expect(data).toMatchObject({ source: join(project, 'papers.jsonl'), split: 'test' });
+    const beside = copied('beside', 'training.json', training => ({
+      ...training,
+      data: { ...(training.data as object), source: 'none.jsonl', fromModel: '../project/papers.jsonl' },
+    }));
+    const found = await evaluated(beside, '--no-baseline');
+    expect(found.data).toMatchObject({ source: join(project, 'papers.jsonl'), papers: data.papers });
   });
 
   it('tells folders that training leaves from models', async () => {

@@ -38,6 +38,13 @@ describe('the text of a tuning', () => {
     expect(tuningText(tuning, {})).not.toContain('raise');
   });
 
+  it('warns of a temperature that is only the end of what was tried', () => {
+    const at = (temperature: number) =>
+      tuningText({ ...tuning, after: { method: 'argmax', temperature } }, {});
+    for (const limit of [100, 0.01]) expect(at(limit)).toContain('Warning: the temperature ran to the end');
+    expect(at(1.5)).not.toContain('Warning');
+  });
+
   it('says of other data what the model has seen of it', () => {
     const seen = { validation: { train: 3, validation: 0 }, test: { train: 0, validation: 0 } };
     expect(tuningText({ ...tuning, seen }, { data: 'other' })).toContain(

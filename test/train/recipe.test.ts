@@ -201,6 +201,12 @@ describe('a recipe of the user', () => {
     );
   });
 
+  it('may begin with a byte order mark, as some editors write', () => {
+    expect(loadRecipe(write('marked.json', `\uFEFF${JSON.stringify({ extends: 'demo' })}`))).toEqual(
+      loadRecipe('demo'),
+    );
+  });
+
   it('that is not JSON is refused with the line', () => {
     const file = write('broken.json', '{\n  "epochs": 3,\n}');
     expect(failure(() => loadRecipe(file)).message).toContain(`${file}:3: not valid JSON`);

@@ -13,7 +13,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { requireSpace, StagedFolder } from '../../src/util/files.js';
+import { makeFolders, requireSpace, StagedFolder } from '../../src/util/files.js';
 import { checkOutput } from '../../src/util/output.js';
 
 const system = vi.hoisted(() => ({ fails: false, blocks: undefined as number | undefined }));
@@ -119,6 +119,15 @@ describe('a staged folder', () => {
     expect(lstatSync(join(folder, 'link')).isSymbolicLink()).toBe(true);
   });
 
+  it('is refused behind a link to nothing, before any work', async () => {
+    symlinkSync(target, join(folder, 'link'));
+    const refused = StagedFolder.check(join(folder, 'link'), { replace: false, ...model });
+    await expect(refused).rejects.toMatchObject({
+      code: 'BAD_OPTION',
+      message: expect.stringContaining('link to a place where nothing is'),
+    });
+  });
+
   it('brings back what a killed run had moved aside', async () => {
     const aside = join(folder, '.model.0123456789abcdef.part.old');
     mkdirSync(aside);
@@ -201,5 +210,21 @@ describe('requireSpace', () => {
   it('asks nothing of a file system that does not count', async () => {
     system.blocks = 0;
     await requireSpace(folder, 2 ** 60, 'Free some.');
+  });
+});
+
+describe('makeFolders', () => {
+  it('makes what is missing, and leaves what is there', async () => {
+    const path = join(folder, 'a/b/c');
+    await makeFolders(path);
+    writeFileSync(join(path, 'file'), '');
+    await makeFolders(path);
+    expect(readdirSync(path)).toEqual(['file']);
+    await expect(makeFolders(join(path, 'file'))).rejects.toMatchObject({ code: 'EEXIST' });
+    await expect(makeFolders(join(path, 'file/d'))).rejects.toMatchObject({ code: 'ENOTDIR' });
+  });
+
+  it.runIf(process.platform === 'linux')('ends where the system makes none', async () => {
+    await expect(makeFolders('/proc/none/of/these')).rejects.toMatchObject({ code: 'ENOENT' });
   });
 });
