@@ -34,18 +34,16 @@ export function fileError(error: unknown, doing: string): ArxivNativeError {
  * a folder whose parent is there, as /proc does.
  */
 export async function makeFolders(path: string): Promise<void> {
-  try {
-    await mkdir(path);
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    const parent = dirname(path);
-    if (code === 'ENOENT' && parent !== path && !existsSync(parent)) {
-      await makeFolders(parent);
-      await makeFolders(path);
-    } else if (code !== 'EEXIST' || !(await stat(path)).isDirectory()) {
-      throw error;
-    }
-  }
+  const make = () =>
+    mkdir(path).catch(async error => {
+      // Another process may have made it meanwhile.
+      if (error.code !== 'EEXIST' || !(await stat(path)).isDirectory()) throw error;
+    });
+  await make().catch(async error => {
+    if (error.code !== 'ENOENT' || dirname(path) === path) throw error;
+    await makeFolders(dirname(path));
+    await make();
+  });
 }
 
 /** Writes a new file and flushes it to the disk. */

@@ -224,6 +224,12 @@ describe('makeFolders', () => {
     await expect(makeFolders(join(path, 'file/d'))).rejects.toMatchObject({ code: 'ENOTDIR' });
   });
 
+  it('makes them once for all that want them at the same time', async () => {
+    const paths = Array.from({ length: 20 }, (_, i) => join(folder, `shared/deep/${i % 3}`));
+    await Promise.all(paths.map(makeFolders));
+    expect(readdirSync(join(folder, 'shared/deep')).sort()).toEqual(['0', '1', '2']);
+  });
+
   it.runIf(process.platform === 'linux')('ends where the system makes none', async () => {
     await expect(makeFolders('/proc/none/of/these')).rejects.toMatchObject({ code: 'ENOENT' });
   });
