@@ -27,7 +27,7 @@ const { values } = parseArgs({
 if (!values.papers || !values.encoder || !values.out) {
   console.error(
     'usage: results.mjs --papers FILE --encoder ENCODER --out FOLDER [--large-encoder ENCODER] [--epochs 4]\n' +
-      '       [--large-epochs 2] [--threads 1] [--parallel 2: runs at once] [--only v5.0,light]',
+      '       [--large-epochs 2] [--threads 1] [--parallel 2: runs at once] [--only light,v5.0-query,arxiv-large]',
   );
   process.exit(2);
 }
@@ -44,18 +44,22 @@ const rows = [
   { name: 'v5.0', seeds: [42, 43, 44] },
   { name: 'v5.1', seeds: [42] },
   { name: 'arxiv', seeds: [42, 43, 44] },
-  { name: 'v5.0, labels by query', recipe: 'v5.0', data: 'query', seeds: [42] },
+  { name: 'v5.0, labels by query', key: 'v5.0-query', recipe: 'v5.0', data: 'query', seeds: [42] },
   ...(large
-    ? [{ name: `arxiv, larger encoder, ${large.epochs} epochs`, recipe: 'arxiv', ...large, seeds: [42] }]
+    ? [
+        {
+          name: `arxiv, larger encoder, ${large.epochs} epochs`,
+          key: 'arxiv-large',
+          recipe: 'arxiv',
+          ...large,
+          seeds: [42],
+        },
+      ]
     : []),
 ];
-const wanted = rows.filter(
-  ({ name, recipe = name }) => !values.only || values.only.split(',').includes(recipe),
-);
+const wanted = rows.filter(({ name, key = name }) => !values.only || values.only.split(',').includes(key));
 if (wanted.length === 0) {
-  console.error(
-    `--only takes recipes of the table: ${[...new Set(rows.map(({ name, recipe = name }) => recipe))].join(', ')}`,
-  );
+  console.error(`--only takes rows of the table: ${rows.map(({ name, key = name }) => key).join(', ')}`);
   process.exit(2);
 }
 
