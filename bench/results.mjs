@@ -22,21 +22,20 @@ const { values } = parseArgs({
     threads: { type: 'string', default: '1' },
     parallel: { type: 'string', default: '2' },
     only: { type: 'string' },
+    table: { type: 'boolean' },
   },
 });
-if (!values.papers || !values.encoder || !values.out) {
+if (!values.out || !(values.table || (values.papers && values.encoder))) {
   console.error(
     'usage: results.mjs --papers FILE --encoder ENCODER --out FOLDER [--large-encoder ENCODER] [--epochs 4]\n' +
-      '       [--large-epochs 2] [--threads 1] [--parallel 2: runs at once] [--only light,v5.0-query,arxiv-large]',
+      '       [--large-epochs 2] [--threads 1] [--parallel 2: runs at once] [--only light,v5.0-query,arxiv-large]\n' +
+      '   or: results.mjs --table --out FOLDER [--large-epochs 2]: of what is there',
   );
   process.exit(2);
 }
 
 const { out, encoder, epochs } = values;
-const large = values['large-encoder'] && {
-  encoder: values['large-encoder'],
-  epochs: values['large-epochs'],
-};
+const large = { encoder: values['large-encoder'], epochs: values['large-epochs'] };
 const rows = [
   { name: 'light', seeds: [42] },
   { name: 'v2', seeds: [42] },
@@ -45,19 +44,22 @@ const rows = [
   { name: 'v5.1', seeds: [42] },
   { name: 'arxiv', seeds: [42, 43, 44] },
   { name: 'v5.0, labels by query', key: 'v5.0-query', recipe: 'v5.0', data: 'query', seeds: [42] },
-  ...(large
-    ? [
-        {
-          name: `arxiv, larger encoder, ${large.epochs} epochs`,
-          key: 'arxiv-large',
-          recipe: 'arxiv',
-          ...large,
-          seeds: [42],
-        },
-      ]
-    : []),
+  {
+    name: `arxiv, larger encoder, ${large.epochs} epochs`,
+    key: 'arxiv-large',
+    recipe: 'arxiv',
+    ...large,
+    seeds: [42],
+  },
 ];
-const wanted = rows.filter(({ name, key = name }) => !values.only || values.only.split(',').includes(key));
+if (values.table) {
+  console.log(renderTable());
+  process.exit();
+}
+const only = values.only?.split(',');
+const wanted = rows
+  .filter(({ key }) => key !== 'arxiv-large' || large.encoder)
+  .filter(({ name, key = name }) => only?.includes(key) ?? true);
 if (wanted.length === 0) {
   console.error(`--only takes rows of the table: ${rows.map(({ name, key = name }) => key).join(', ')}`);
   process.exit(2);
@@ -104,61 +106,59 @@ function figuresFile(name, seed) {
   return join(out, 'figures', `${slug(name, seed)}.json`);
 }
 
+/** Of one seed with 95 % intervals over the test papers; of several mean ± deviation, and each one's difference. */
 function renderTable() {
   const lines = [
-    '| recipe | seeds | test accuracy | cs.AI recall | log loss | gap | words alone | difference | printed |',
-    '|---|---:|---:|---:|---:|---:|---:|---:|---:|',
+    '| recipe | seeds | accuracy | cs.AI recall | log loss | gap | minus words alone | | printed |',
+    '|---|---:|---:|---:|---:|---:|---:|---|---:|',
   ];
-  for (const { name, recipe = name, seeds } of rows) {
-    const done = seeds.map(seed => figuresFile(name, seed)).filter(existsSync);
-    if (done.length === 0) {
-      lines.push(`| ${name} | not run | | | | | | | |`);
-      continue;
-    }
-    lines.push(
-      tableRow(
-        name,
-        recipe,
-        done.map(file => JSON.parse(readFileSync(file, 'utf8'))),
-      ),
-    );
+  const baselines = new Map();
+  for (const { name, recipe = name, data = 'primary', seeds } of rows) {
+    const done = seeds
+      .map(seed => figuresFile(name, seed))
+      .filter(existsSync)
+      .map(file => JSON.parse(readFileSync(file, 'utf8')));
+    if (done.length === 0) lines.push(line(name, 'not run'));
+    else lines.push(tableRow(name, recipe, done));
+    if (done.length > 0) baselines.set(data, done[0].baseline);
+  }
+  for (const [labels, { metrics, intervals }] of baselines) {
+    const name = `words alone, labels by ${labels}`;
+    const accuracy = `${percent(metrics.accuracy)} (${range(intervals.accuracy, '–')})`;
+    lines.push(line(name, '', accuracy, percent(aiRecall({ metrics })), metrics.logLoss.toFixed(3)));
   }
   return `${lines.join('\n')}\n`;
 }
 
-/** Of one seed with 95 % intervals over the test papers; of several the mean, the deviation and each difference. */
 function tableRow(name, recipe, evaluations) {
-  const [first] = evaluations;
-  const spread = (pick, digits = 1, scale = 100) => {
-    const figures = evaluations.map(evaluation => scale * pick(evaluation));
+  const isOne = evaluations.length === 1;
+  const spread = (pick, show) => {
+    const figures = evaluations.map(pick);
     const mean = figures.reduce((sum, figure) => sum + figure, 0) / figures.length;
-    if (figures.length === 1) return mean.toFixed(digits);
+    if (isOne) return show(mean);
     const deviation = Math.sqrt(
       figures.reduce((sum, figure) => sum + (figure - mean) ** 2, 0) / (figures.length - 1),
     );
-    return `${mean.toFixed(digits)} ± ${deviation.toFixed(digits)}`;
+    return `${show(mean)} ± ${show(deviation)}`;
   };
-  const recall = ({ metrics }) => metrics.perClass.find(({ label }) => label === 'cs.AI').recall;
-  const range = ({ low, high }) =>
-    evaluations.length === 1 ? ` (${(100 * low).toFixed(1)}–${(100 * high).toFixed(1)})` : '';
+  const [{ intervals }] = evaluations;
+  const accuracy = spread(({ metrics }) => metrics.accuracy, percent);
   const differences = evaluations.map(({ baseline }) => baseline.difference.accuracy);
-  return [
-    '',
+  const hasGap = evaluations.every(({ objectives }) => objectives.gap);
+  return line(
     name,
     evaluations.length,
-    `${spread(({ metrics }) => metrics.accuracy)}${range(first.intervals.accuracy)}`,
-    spread(recall),
-    spread(({ metrics }) => metrics.logLoss, 3, 1),
-    evaluations.every(({ objectives }) => objectives.gap)
-      ? spread(({ objectives }) => objectives.gap.value)
-      : '–',
-    `${(100 * first.baseline.metrics.accuracy).toFixed(1)} / ${(100 * recall(first.baseline)).toFixed(1)}`,
-    `${differences.map(({ value }) => (100 * value).toFixed(1)).join(', ')}${range(differences[0])}: ${verdict(differences)}`,
-    PRINTED[recipe] ?? '',
-    '',
-  ]
-    .join(' | ')
-    .trim();
+    isOne ? `${accuracy} (${range(intervals.accuracy, '–')})` : accuracy,
+    spread(aiRecall, percent),
+    spread(
+      ({ metrics }) => metrics.logLoss,
+      loss => loss.toFixed(3),
+    ),
+    hasGap ? spread(({ objectives }) => objectives.gap.value, percent) : '–',
+    `${differences.map(({ value }) => `${value > 0 ? '+' : ''}${percent(value)}`).join(', ')}${isOne ? ` [${range(differences[0], ', ')}]` : ''}`,
+    verdict(differences),
+    PRINTED[recipe],
+  );
 }
 
 /** Better or worse only where the interval of every seed's difference lies on that side of 0. */
@@ -166,4 +166,20 @@ function verdict(differences) {
   if (differences.every(({ low }) => low > 0)) return 'better';
   if (differences.every(({ high }) => high < 0)) return 'worse';
   return 'level';
+}
+
+function line(...cells) {
+  return `| ${Array.from({ length: 9 }, (_, i) => cells[i] ?? '').join(' | ')} |`;
+}
+
+function aiRecall({ metrics }) {
+  return metrics.perClass.find(({ label }) => label === 'cs.AI').recall;
+}
+
+function range({ low, high }, between) {
+  return `${percent(low)}${between}${percent(high)}`;
+}
+
+function percent(share) {
+  return (100 * share).toFixed(1).replace('-', '−');
 }
