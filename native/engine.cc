@@ -84,9 +84,10 @@ void Engine::run() {
     lock.lock();
   }
   while (true) {
-    if (renew_ && !closing_ && hand_over()) return;
     wake_.wait(lock, [&] { return closing_ || !queue_.empty(); });
     if (closing_) return;
+    // As late as can be: there may be memory for it by now.
+    if (renew_ && hand_over()) return;
     Job job = std::move(queue_.front());
     queue_.pop_front();
     running_ = job.owner;
