@@ -38,6 +38,8 @@ struct HeadShape {
 struct PretrainingShape {
   int64_t classes;
   double class_weight;
+  int64_t teacher_size;
+  double teacher_weight;
 };
 
 struct TrainingShape {
@@ -54,6 +56,7 @@ struct TrainingShape {
 
 struct ModelOptions {
   EncoderShape encoder;
+  bool classifies = false;
   HeadShape head{};
   bool pretrains = false;
   PretrainingShape pretraining{};
@@ -81,6 +84,7 @@ struct TrainBatch : PackedBatch {
 
 struct MaskedBatch : PackedBatch {
   std::vector<int32_t> positions, targets, labels;
+  std::vector<float> teacher;  // sequences × teacher_size
   int64_t micro_batch;
   double learning_rate_scale;
 };
@@ -92,7 +96,7 @@ struct StepResult {
 };
 
 struct PretrainResult : StepResult {
-  double word_loss, class_loss;
+  double word_loss, class_loss, teacher_loss;
   int64_t words_correct;
 };
 

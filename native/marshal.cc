@@ -193,10 +193,11 @@ ModelOptions to_model_options(Napi::Value value) {
   options.pretrains = !f.get("pretraining").IsUndefined();
   if (options.pretrains) {
     Fields pretraining(f.get("pretraining"), "pretraining");
-    options.pretraining = {pretraining.integer("classes"), pretraining.number("classWeight")};
-  } else {
-    options.head = to_head(f.get("head"));
+    options.pretraining = {pretraining.integer("classes"), pretraining.number("classWeight"),
+                           pretraining.integer("teacherSize"), pretraining.number("teacherWeight")};
   }
+  options.classifies = !f.get("head").IsUndefined();
+  if (options.classifies) options.head = to_head(f.get("head"));
   options.trains = !f.get("training").IsUndefined();
   if (options.trains) options.training = to_training(f.get("training"));
   options.device = f.string("device");
@@ -248,6 +249,7 @@ MaskedBatch to_masked_batch(Napi::Value value) {
   batch.positions = f.int32s("positions");
   batch.targets = f.int32s("targets");
   batch.labels = f.int32s("labels");
+  if (!f.get("teacher").IsUndefined()) batch.teacher = f.floats("teacher");
   batch.micro_batch = f.integer("microBatch");
   batch.learning_rate_scale = f.number("learningRateScale");
   return batch;
@@ -281,6 +283,7 @@ Napi::Value from_pretrain_result(Napi::Env env, const PretrainResult& result) {
   object.Set("wordLoss", result.word_loss);
   object.Set("wordsCorrect", static_cast<double>(result.words_correct));
   object.Set("classLoss", result.class_loss);
+  object.Set("teacherLoss", result.teacher_loss);
   return object;
 }
 

@@ -45,11 +45,8 @@ Model::Model(ModelOptions options, const Cancellation& cancellation)
       loss_scale_(compute_ == at::kHalf ? kInitialLossScale : 1) {
   enter();
   cancellation.check();
-  if (options_.pretrains) {
-    pretraining_.emplace(options_.pretraining, options_.encoder, parameters_);
-  } else {
-    head_.emplace(options_.head, options_.encoder.hidden_size, parameters_);
-  }
+  if (options_.pretrains) pretraining_.emplace(options_.pretraining, options_.encoder, parameters_);
+  if (options_.classifies) head_.emplace(options_.head, options_.encoder.hidden_size, parameters_);
   parameters_.fill(options_.weights, options_.may_initialize, options_.seed);
   bool int8 = options_.precision == "int8";
   if (int8 || (!options_.trains && device_.is_cpu() && compute_ == at::kBFloat16)) {
@@ -71,7 +68,7 @@ void Model::enter() const {
 }
 
 int64_t Model::papers(const PackedBatch& batch) const {
-  if (!head_) throw Error("BAD_OPTION", "the model was created for pre-training");
+  if (!head_) throw Error("BAD_OPTION", "the model was created without a head");
   int64_t each = head_->sequences_per_paper();
   if (batch.offsets.empty() || batch.sequences() < 1 || batch.sequences() % each != 0) {
     throw bad_input("a batch of " + std::to_string(batch.sequences()) + " sequences; this head reads " +
@@ -95,8 +92,10 @@ std::vector<float> Model::predict(const PackedBatch& batch, const Cancellation& 
   c10::InferenceMode guard;
   Pass pass;
   pass.cancellation = &cancellation;
-  Pack packed = pack(batch, 0, papers(batch) * head_->sequences_per_paper(), options_.encoder, device_);
-  return to_vector((*head_)(encoder_(packed, pass), packed, pass));
+  Pack packed = pack(batch, 0, head_ ? papers(batch) * head_->sequences_per_paper() : batch.sequences(),
+                     options_.encoder, device_);
+  at::Tensor hidden = encoder_(packed, pass);
+  return to_vector(head_ ? (*head_)(hidden, packed, pass) : means(hidden, packed));
 }
 
 // Forward and backward over a batch, so many of its sequences at a time.

@@ -46,7 +46,7 @@ class Model {
   at::ScalarType compute_;
   Parameters parameters_;
   Encoder encoder_;
-  std::optional<Head> head_;  // unless it is pre-trained
+  std::optional<Head> head_;  // of a classifier
   std::optional<PretrainingHead> pretraining_;
   std::unique_ptr<Loss> loss_;
   std::unique_ptr<Optimizer> optimizer_;

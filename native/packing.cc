@@ -157,4 +157,13 @@ at::Tensor place_rows(const at::Tensor& x, const at::Tensor& to, int64_t rows) {
 
 at::Tensor take_rows(const at::Tensor& x, const at::Tensor& from) { return TakeRows::apply(x, from); }
 
+at::Tensor means(const at::Tensor& x, const Pack& pack) {
+  int64_t sequences = pack.sequences(), tokens = x.size(0);
+  // The sums as one product: slices would each leave a gradient as large as x.
+  at::Tensor members = at::zeros({sequences, tokens});
+  for (int64_t s = 0; s < sequences; s++) members[s].narrow(0, pack.starts[s], pack.lengths[s]).fill_(1);
+  at::Tensor sums = at::matmul(members.to(x.options()), x).to(at::kFloat);
+  return sums / at::tensor(pack.lengths, sums.options()).unsqueeze(1);
+}
+
 }  // namespace arxiv

@@ -16,9 +16,12 @@ PretrainingHead::PretrainingHead(const PretrainingShape& shape, const EncoderSha
   norm_ = {add("transform.LayerNorm.weight", {hidden}, constant(1)),
            add("transform.LayerNorm.bias", {hidden}, constant(0)), encoder.layer_norm_eps};
   bias_ = add("bias", {encoder.vocab_size}, constant(0));
-  if (shape.classes == 0) return;
-  classifier_ = {add("classifier.weight", {shape.classes, hidden}, normal(encoder.initializer_range)),
-                 add("classifier.bias", {shape.classes}, constant(0))};
+  auto linear = [&](const std::string& name, int64_t out) {
+    return Linear{add(name + ".weight", {out, hidden}, normal(encoder.initializer_range)),
+                  add(name + ".bias", {out}, constant(0))};
+  };
+  if (shape.classes > 0) classifier_ = linear("classifier", shape.classes);
+  if (shape.teacher_size > 0) projection_ = linear("projection", shape.teacher_size);
 }
 
 at::Tensor PretrainingHead::words(const at::Tensor& hidden, const at::Tensor& rows) const {
@@ -26,14 +29,12 @@ at::Tensor PretrainingHead::words(const at::Tensor& hidden, const at::Tensor& ro
   return at::linear(states, embeddings_->value.to(states.scalar_type()), bias_->value);
 }
 
-at::Tensor PretrainingHead::classes(const at::Tensor& hidden, const Pack& pack) const {
-  int64_t sequences = pack.sequences(), tokens = hidden.size(0);
-  // The sums as one product: slices would each leave a gradient as large as all hidden states.
-  at::Tensor members = at::zeros({sequences, tokens});
-  for (int64_t s = 0; s < sequences; s++) members[s].narrow(0, pack.starts[s], pack.lengths[s]).fill_(1);
-  at::Tensor sums = at::matmul(members.to(hidden.options()), hidden).to(at::kFloat);
-  at::Tensor means = sums / at::tensor(pack.lengths, sums.options()).unsqueeze(1);
-  return classifier_(means.to(hidden.scalar_type())).to(at::kFloat);
+at::Tensor PretrainingHead::classes(const at::Tensor& means) const {
+  return classifier_(means).to(at::kFloat);
+}
+
+at::Tensor PretrainingHead::projected(const at::Tensor& means) const {
+  return projection_(means).to(at::kFloat);
 }
 
 }  // namespace arxiv

@@ -1,5 +1,5 @@
 // What sits on an encoder while it is pre-trained: BERT's masked-word head (Devlin et al., 2019) and, beside
-// it, a classifier of whole texts.
+// it, a classifier of whole texts and a projection of them into the space of another encoder's.
 #pragma once
 
 #include <vector>
@@ -16,13 +16,15 @@ class PretrainingHead {
   // the precision of hidden. The decoder is the matrix of word embeddings.
   at::Tensor words(const at::Tensor& hidden, const at::Tensor& rows) const;
 
-  // Float32 logits of each sequence's class from the mean of its hidden states, in the caller's order.
-  at::Tensor classes(const at::Tensor& hidden, const Pack& pack) const;
+  // Of the means of sequences' hidden states, in the precision of hidden. Float32: logits of each one's class,
+  // and what is to point where the teacher's mean does.
+  at::Tensor classes(const at::Tensor& means) const;
+  at::Tensor projected(const at::Tensor& means) const;
 
  private:
   std::string activation_;
   const Parameter* embeddings_;
-  Linear transform_, classifier_;
+  Linear transform_, classifier_, projection_;
   LayerNorm norm_;
   Parameter* bias_;
 };

@@ -73,6 +73,9 @@ void validate(const PretrainingShape& pretraining) {
   require(pretraining.classes >= 0 && pretraining.classes < int64_t{1} << 48, "pretraining.classes",
           "a number of 0 or above");
   not_negative(pretraining.class_weight, "pretraining.classWeight");
+  require(pretraining.teacher_size >= 0 && pretraining.teacher_size < int64_t{1} << 48,
+          "pretraining.teacherSize", "a number of 0 or above");
+  not_negative(pretraining.teacher_weight, "pretraining.teacherWeight");
 }
 
 void validate(const TrainingShape& training, const EncoderShape& encoder, int64_t classes) {
@@ -104,12 +107,12 @@ void validate(const TrainingShape& training, const EncoderShape& encoder, int64_
 
 void validate(const ModelOptions& options) {
   validate(options.encoder);
+  require(!(options.pretrains && options.classifies), "head", "a head or a pretraining shape, not both,");
+  require(!options.trains || options.pretrains || options.classifies, "training",
+          "a head or a pretraining shape beside it");
+  if (options.pretrains) validate(options.pretraining);
+  if (options.classifies) validate(options.head, options.encoder);
   int64_t classes = options.pretrains ? options.pretraining.classes : options.head.classes;
-  if (options.pretrains) {
-    validate(options.pretraining);
-  } else {
-    validate(options.head, options.encoder);
-  }
   if (options.trains) validate(options.training, options.encoder, classes);
   one_of(options.precision, "precision", {"fp32", "bf16", "fp16", "int8"});
   require(options.precision != "int8" || (!options.trains && options.device == "cpu"), "precision",

@@ -83,12 +83,19 @@ export interface TrainingShape {
   distillation?: { temperature: number; teacherWeight: number };
 }
 
-/** What an encoder is pre-trained by, in place of a head: its masked words and, beside them, the classes of its texts. */
+/**
+ * What an encoder is pre-trained by, in place of a head: its masked words and, beside them, the classes of its texts and
+ * what another encoder makes of them.
+ */
 export interface PretrainingShape {
-  /** 0 for none: then words alone count. */
+  /** 0 for none. */
   classes: number;
   /** How much the classes' loss counts beside the words'. */
   classWeight: number;
+  /** Hidden size of the encoder whose mean states are to be matched; 0 for none. */
+  teacherSize: number;
+  /** How much 1 - cosine counts, between the teacher's mean state and a linear projection of the model's own. */
+  teacherWeight: number;
 }
 
 export type TrainingPrecision = 'fp32' | 'bf16' | 'fp16';
@@ -100,7 +107,7 @@ export type Precision = TrainingPrecision | 'int8';
 
 export interface ModelOptions {
   encoder: EncoderShape;
-  /** Absent for a model that is pre-trained. */
+  /** Absent for a model that is pre-trained, and for an encoder alone. */
   head?: HeadShape;
   /** In place of `head`. The model's word head is BERT's, as `head.transform.…` and `head.bias`. */
   pretraining?: PretrainingShape;
@@ -146,6 +153,8 @@ export interface MaskedBatch extends PackedBatch {
   targets: Int32Array;
   /** The class of each sequence, -1 where it has none; empty where the model has no classes. */
   labels: Int32Array;
+  /** The teacher's mean state of each sequence, sequences × teacherSize; absent where the model has no teacher. */
+  teacher?: Float32Array;
   /** Sequences that pass through at once; the gradients of a larger batch are accumulated. */
   microBatch: number;
   learningRateScale: number;
@@ -162,7 +171,7 @@ export interface StepResult {
   applied: boolean;
 }
 
-/** `loss` is `wordLoss` + classWeight · `classLoss`, `correct` counts sequences. */
+/** `loss` is `wordLoss` + classWeight · `classLoss` + teacherWeight · `teacherLoss`; `correct` counts sequences. */
 export interface PretrainResult extends StepResult {
   /** Mean cross-entropy of the masked tokens. */
   wordLoss: number;
@@ -170,6 +179,8 @@ export interface PretrainResult extends StepResult {
   wordsCorrect: number;
   /** Mean cross-entropy of the sequences that have a class; 0 if none has. */
   classLoss: number;
+  /** Mean of 1 - cosine over the sequences; 0 without a teacher. */
+  teacherLoss: number;
 }
 
 export interface ParameterInfo {
@@ -189,7 +200,10 @@ export interface SaveOptions {
 /** A model in the engine. Every method but `parameters` and `dispose` queues a job on the engine thread. */
 export interface EngineModel {
   parameters(): ParameterInfo[];
-  /** Logits, papers × classes, row-major. `cancel[0] = 1` abandons the job. */
+  /**
+   * Logits, papers × classes, row-major; of an encoder alone the mean of each sequence's last states, sequences × hidden
+   * size. `cancel[0] = 1` abandons the job.
+   */
   predict(batch: PackedBatch, cancel?: Uint8Array): Promise<Float32Array>;
   trainStep(batch: TrainBatch, cancel?: Uint8Array): Promise<StepResult>;
   /** As trainStep without the optimiser: the gradients stay to be read. Dropout on, as in training. */

@@ -19,11 +19,12 @@ Examples:
   $ arxiv-native pretrain --corpus papers.jsonl.gz --hours 6 --out my-encoder --resume  (goes on, or begins)
   $ arxiv-native pretrain --corpus a.jsonl b.csv --config sizes.json --vocab-size 8000 --steps 20000
   $ arxiv-native pretrain --corpus physics.jsonl --encoder allenai/scibert_scivocab_uncased --steps 2000
+  $ arxiv-native pretrain --corpus papers.jsonl.gz --hours 6 --teacher sentence-transformers/all-MiniLM-L6-v2
   $ arxiv-native train --data papers.jsonl --encoder my-encoder
 
 A config is JSON with hiddenSize, layers, attentionHeads, intermediateSize, maxPositions and, if --vocab-size is not
 given, vocabSize. The corpus is read twice (once for the vocabulary, once to be tokenized) and then lies tokenized in
-OUT.pretraining. From the first checkpoint on OUT is an encoder that can be used, and each checkpoint replaces it. After
+OUT.pretraining; a teacher reads it once, before the first step, and what it said lies there too. From the first checkpoint on OUT is an encoder that can be used, and each checkpoint replaces it. After
 a crash, a kill or Ctrl-C the same command with --resume goes on from the last one, on a CPU bit for bit.`;
 
 export function register(program: Command): void {
@@ -59,6 +60,9 @@ export function register(program: Command): void {
       "how much guessing a paper's first category counts; 0: words alone (default: 1)",
       number,
     )
+    .option('--teacher <encoder>', "match this encoder's mean state of each paper: a folder, or a Hub id")
+    .option('--teacher-weight <weight>', 'how much that counts (default: 10)', number)
+    .option('--teacher-length <tokens>', 'most of a paper that the teacher reads (default: 128)', wholeNumber)
     .option('--dropout <share>', 'in the encoder, while it is pre-trained (default: 0)', number)
     .addOption(saveAsOption('bf16'))
     .option('--seed <n>', 'decides weights, order, masks and the papers held out (default: 42)', wholeNumber);
@@ -98,6 +102,9 @@ class Display {
       case 'download':
         this.stages.show(event.file, 'bytes', event.received, event.total);
         break;
+      case 'teaching':
+        this.stages.show('the teacher reads', 'papers', event.done, event.total);
+        break;
       case 'plan':
         this.stages.stop();
         this.note(describePlan(event.plan));
@@ -117,13 +124,14 @@ class Display {
       case 'step': {
         if (this.progress === undefined) this.begin();
         this.before = event.step;
-        const { wordLoss, wordAccuracy, categoryAccuracy } = event.figures;
+        const { wordLoss, wordAccuracy, categoryAccuracy, teacherLoss } = event.figures;
         const categories =
           categoryAccuracy === undefined ? '' : `, ${percent(categoryAccuracy)} of the categories`;
+        const teacher = teacherLoss === undefined ? '' : `, cosine ${(1 - teacherLoss).toFixed(3)}`;
         const rate = `${Math.round(event.tokensPerSecond)} tokens/s`;
         this.progress!.update(
           event.step,
-          `loss ${wordLoss.toFixed(3)}, ${percent(wordAccuracy)} of the words${categories}, ${rate}`,
+          `loss ${wordLoss.toFixed(3)}, ${percent(wordAccuracy)} of the words${categories}${teacher}, ${rate}`,
         );
         break;
       }

@@ -218,10 +218,10 @@ async function makeFolder({ target, path }: Workplace, { name: kind, holds }: Ki
   });
 }
 
-/** Removes the folder of a run that holds neither a checkpoint nor weights. */
+/** Removes the folder of a run that holds neither a checkpoint nor weights, nor what a teacher took long to say. */
 function removeIfEmpty(path: string): void {
   try {
-    if (readdirSync(path).some(name => name.endsWith('.safetensors'))) return;
+    if (readdirSync(path).some(name => name.endsWith('.safetensors') || name.startsWith('teacher-'))) return;
     rmSync(path, { recursive: true, force: true });
   } catch {
     // It is gone already, or may not be removed: either way there is nothing in it to lose.

@@ -105,6 +105,33 @@ describe('pretrain', () => {
     });
   });
 
+  it("comes nearer to a teacher's states, and goes on after a kill bit for bit", async () => {
+    const taught = (out: string) =>
+      fresh(out, '--teacher', straight, '--teacher-weight', '5', '--teacher-length', '32', '--resume');
+    await run(...taught(at('taught')));
+    const [first, last] = [metrics(at('taught'))[0], metrics(at('taught')).at(-2)];
+    expect(last.teacherLoss).toBeLessThan(0.7 * first.teacherLoss);
+    expect(record(at('taught'))).toMatchObject({
+      teacher: { hiddenSize: 64, maxLength: 32 },
+      settings: { teacherWeight: 5 },
+      evaluation: { teacherLoss: expect.any(Number) },
+    });
+    const names = (await openTensors(join(at('taught'), 'model.safetensors'))).map(({ name }) => name);
+    expect(names.filter(name => name.includes('projection'))).toEqual([]);
+    const out = at('taught-killed');
+    const child = spawn(process.execPath, [launcher, ...taught(out)]);
+    const end = finished(child);
+    const reached = async () => {
+      while (!(existsSync(join(out, 'pretraining.json')) && record(out).steps >= 4)) await sleep(5);
+    };
+    await Promise.race([reached(), end]);
+    child.kill('SIGKILL');
+    await end;
+    await run(...taught(out));
+    expect(weights(out)).toBe(weights(at('taught')));
+    expect(metrics(out)).toEqual(metrics(at('taught')));
+  });
+
   it('goes on with an encoder, its word head included', async () => {
     const out = at('adapted');
     await run(...args(out, '--encoder', straight, '--steps', '2', '--lr', '1e-6', '--save-as', 'fp16'));
@@ -123,6 +150,11 @@ describe('pretrain', () => {
 
   it.each([
     [['--encoder', straight, '--vocab-size', '10', '--steps', '1'], 'cannot be used with option'],
+    [['--steps', '1', '--teacher-weight', '1'], 'are of a teacher'],
+    [
+      ['--steps', '1', '--teacher', straight, '--teacher-length', '9999'],
+      'the teacher has positions for 1500',
+    ],
     [['--corpus', at('none.jsonl'), '--steps', '1'], 'none.jsonl: there is no such file'],
     [['--steps', '1', '--encoder', straight, '--max-length', '9999'], 'positions for 1500 tokens, not 9999'],
   ])('refuses %j', async (more, message) => {

@@ -1,4 +1,6 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it } from 'vitest';
 import { loadEngine } from '../../src/engine.js';
@@ -12,18 +14,19 @@ import type {
 } from '../../src/native.js';
 import { tinyEncoder } from '../support/shape.js';
 import { determined, expectClose, largest, largestDifference, namesOf, readTensors } from './parity.js';
-import { tinyBatch, tinyModel } from './tiny-model.js';
+import { tinyBatch, tinyHead, tinyModel } from './tiny-model.js';
 
 /** What test/fixtures/generate_pretraining.py wrote. */
 interface PretrainingCase {
   encoder: EncoderShape;
   pretraining: PretrainingShape;
   training: TrainingShape;
-  batches: Record<'ids' | 'offsets' | 'positions' | 'targets' | 'labels', number[]>[];
+  batches: Record<'ids' | 'offsets' | 'positions' | 'targets' | 'labels' | 'teacher', number[]>[];
   loss: number;
   wordLoss: number;
   wordsCorrect: number;
   classLoss: number;
+  teacherLoss: number;
   correct: number;
   gradientNorm: number;
   steps: { learningRateScale: number; loss: number }[];
@@ -55,7 +58,7 @@ describe.each(readdirSync(FOLDER))('parity with PyTorch: %s', name => {
     for (const microBatch of [5, 2, 1]) {
       const result = await model.pretrain('gradients', batchOf(parity, 0, microBatch));
       expect(result).toMatchObject({ wordsCorrect: parity.wordsCorrect, correct: parity.correct });
-      for (const each of ['loss', 'wordLoss', 'classLoss'] as const)
+      for (const each of ['loss', 'wordLoss', 'classLoss', 'teacherLoss'] as const)
         expectClose(result[each], parity[each], 1e-5);
       expectClose(result.gradientNorm, parity.gradientNorm, 1e-4);
       for (const parameter of trainable(model)) {
@@ -94,7 +97,8 @@ describe.each(readdirSync(FOLDER))('parity with PyTorch: %s', name => {
 describe('pre-training', () => {
   const encoder = tinyEncoder({ hiddenSize: 32, attentionHeads: 4, intermediateSize: 64 });
   const { head: _, ...common } = tinyModel({ encoder });
-  const create = async (pretraining = { classes: 4, classWeight: 1 }) => {
+  const create = async (teacherSize = 0) => {
+    const pretraining = { classes: 4, classWeight: 1, teacherSize, teacherWeight: 1 };
     models.push(await addon.createModel({ ...common, pretraining }));
     return models.at(-1)!;
   };
@@ -115,7 +119,11 @@ describe('pre-training', () => {
     await refused({ targets: Int32Array.of(1, 100) }, "target 100 is outside the encoder's vocabulary");
     await refused({ labels: Int32Array.of(1) }, '1 labels; 3 expected');
     await refused({ labels: Int32Array.of(1, -2, 0) }, 'label -2 is no class');
+    await refused({ teacher: Float32Array.of(1) }, '1 values of a teacher; 0 expected');
     await expect(model.pretrain('step', tinyMasked())).resolves.toMatchObject({ applied: true });
+    await expect((await create(2)).pretrain('step', tinyMasked())).rejects.toThrow(
+      '0 values of a teacher; 6',
+    );
   });
 
   it('is another task than classifying', async () => {
@@ -126,6 +134,41 @@ describe('pre-training', () => {
   });
 });
 
+describe('an encoder alone', () => {
+  it('gives the mean state of each sequence: what a mean head multiplies', async () => {
+    const head = tinyHead({ type: 'mean', hidden: [], dropout: [] });
+    const { training: _, ...options } = tinyModel({ head });
+    const classifier = await addon.createModel(options);
+    const file = join(mkdtempSync(join(tmpdir(), 'arxiv-native-encoder-')), 'model.safetensors');
+    await classifier.save(file, { optimizer: false, metadata: {} });
+    const weights = (await openTensors(file)).filter(({ name }) => !name.startsWith('head.'));
+    const { head: __, ...alone } = options;
+    const encoder = await addon.createModel({ ...alone, weights, mayInitialize: [] });
+    models.push(classifier, encoder);
+    const { ids, offsets } = tinyBatch(5, { perPaper: 1 });
+    const states = await encoder.predict({ ids, offsets });
+    const logits = await classifier.predict({ ids, offsets });
+    const [weight, bias] = await Promise.all(
+      ['weight', 'bias'].map(part => classifier.read('weight', `head.fusion.0.${part}`)),
+    );
+    const width = states.length / 5;
+    for (const [i, logit] of logits.entries()) {
+      const [row, k] = [Math.floor(i / head.classes) * width, i % head.classes];
+      let sum = bias![k]!;
+      for (let j = 0; j < width; j++) sum += weight![k * width + j]! * states[row + j]!;
+      expectClose(logit, sum, 1e-5);
+    }
+  });
+
+  it('has nothing to train', async () => {
+    const { head: _, ...headless } = tinyModel();
+    await expect(addon.createModel(headless)).rejects.toMatchObject({
+      code: 'BAD_OPTION',
+      message: expect.stringContaining('a head or a pretraining shape'),
+    });
+  });
+});
+
 function tinyMasked(): MaskedBatch {
   const { ids, offsets } = tinyBatch(3, { perPaper: 1 });
   const masked = { positions: Int32Array.of(1, 4), targets: Int32Array.of(5, 6) };
@@ -133,9 +176,10 @@ function tinyMasked(): MaskedBatch {
 }
 
 function batchOf({ batches }: PretrainingCase, index: number, microBatch = 5): MaskedBatch {
-  const { ids, offsets, positions, targets, labels } = batches[index]!;
+  const { ids, offsets, positions, targets, labels, teacher } = batches[index]!;
   const [i, o, p, t, l] = [ids, offsets, positions, targets, labels].map(each => Int32Array.from(each));
-  return { ids: i!, offsets: o!, positions: p!, targets: t!, labels: l!, microBatch, learningRateScale: 1 };
+  const masked = { ids: i!, offsets: o!, positions: p!, targets: t!, labels: l! };
+  return { ...masked, teacher: Float32Array.from(teacher), microBatch, learningRateScale: 1 };
 }
 
 function trainable(model: EngineModel): string[] {

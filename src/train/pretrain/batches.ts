@@ -3,6 +3,7 @@ import { seededRandom, shuffle } from '../../util/random.js';
 import { epochOrder } from '../batches.js';
 import type { TokenCorpus } from './corpus.js';
 import { type MaskingVocabulary, maskWords } from './masking.js';
+import type { TeacherStates } from './teacher.js';
 
 const MOST_HELD_OUT = 1000;
 const HELD_OUT_SHARE = 0.02;
@@ -12,6 +13,8 @@ export interface BatchOptions {
   vocabulary: MaskingVocabulary;
   /** Whether papers' categories are guessed. */
   categories: boolean;
+  /** What another encoder makes of the same papers. */
+  teacher?: TeacherStates | undefined;
   maskRate: number;
   batchTokens: number;
   seed: number;
@@ -85,13 +88,14 @@ export class Batches {
   }
 
   private masked(papers: number[], key: string): Batch {
-    const { corpus, vocabulary, categories, maskRate } = this.options;
+    const { corpus, vocabulary, categories, teacher, maskRate } = this.options;
     const packed = corpus.batch(papers);
     const labels = categories ? Int32Array.from(papers, index => corpus.labels[index]!) : new Int32Array();
     return {
       ...maskWords(packed, maskRate, vocabulary, seededRandom(key)),
       offsets: packed.offsets,
       labels,
+      ...(teacher && { teacher: teacher.batch(papers) }),
       microBatch: papers.length,
       papers: papers.length,
       labelled: labels.reduce((count, label) => count + Number(label >= 0), 0),

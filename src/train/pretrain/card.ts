@@ -4,11 +4,11 @@ import type { Figures, PretrainRecord } from './types.js';
 
 /** The README.md of a pre-trained encoder: what it is and exactly how it was made. */
 export function encoderCard(record: PretrainRecord): string {
-  const { shape, corpus, settings, start, versions } = record;
+  const { shape, corpus, settings, start, teacher, versions } = record;
   const guessed = settings.categoryWeight > 0 && corpus.categories.length > 0;
   return `${[
     `# An encoder of papers: ${counted(shape.layers, 'layer')} of ${shape.hiddenSize}, ${(record.parameters / 1e6).toFixed(1)} million parameters`,
-    `${start.random ? 'Trained from random weights' : `Pre-trained further from ${start.id}${start.revision ? ` at revision ${start.revision}` : ''}`} with arxiv-native ${versions.package} by guessing masked words${guessed ? " and, beside them, each paper's category" : ''}. It gives states of words, not answers: a classifier is to be trained from it.`,
+    `${start.random ? 'Trained from random weights' : `Pre-trained further from ${named(start)}`} with arxiv-native ${versions.package} by ${tasksOf(record, guessed)}. It gives states of words, not answers: a classifier is to be trained from it.`,
     ...(record.complete ? [] : [`**Not complete: ${progress(record)}.**`]),
     '## Use',
     '```sh\nnpx arxiv-native train --data papers.jsonl --encoder .\n```',
@@ -25,11 +25,16 @@ export function encoderCard(record: PretrainRecord): string {
           `The ${corpus.categories.length} categories: ${corpus.categories.join(', ')}. What guessed them is not part of the encoder.`,
         ]
       : []),
+    ...(teacher === undefined
+      ? []
+      : [
+          `The teacher, ${named(teacher)}, read the first ${teacher.maxLength} tokens of each paper. A linear projection of this encoder's mean state was to point where the teacher's does (1 - cosine); it is not part of the encoder, nor are any of the teacher's weights.`,
+        ]),
     '## Training',
     [
       `- ${progress(record)}: ${grouped(record.tokensSeen)} tokens, ${record.epochs.toFixed(2)} times the corpus`,
       `- at least ${grouped(settings.batchTokens)} tokens a step, texts of at most ${settings.maxLength}; ${percent(settings.maskRate)} of the words masked (80 % by the mask, 10 % by any word, 10 % left)`,
-      `- AdamW, learning rate ${settings.learningRate} after ${settings.warmup} steps of warm-up (at most a tenth of all), falling to 0; weight decay ${settings.weightDecay}; dropout ${settings.dropout}; categories weigh ${settings.categoryWeight}; seed ${settings.seed}`,
+      `- AdamW, learning rate ${settings.learningRate} after ${settings.warmup} steps of warm-up (at most a tenth of all), falling to 0; weight decay ${settings.weightDecay}; dropout ${settings.dropout}; categories weigh ${settings.categoryWeight}${teacher === undefined ? '' : `, the teacher ${settings.teacherWeight}`}; seed ${settings.seed}`,
       `- ${record.device}, ${record.precision}, ${record.threads} threads, ${formatDuration(record.seconds)}${record.sessions.length > 1 ? ` in ${record.sessions.length} sessions` : ''}; weights stored in ${record.saveAs}`,
       `- arxiv-native ${versions.package}, LibTorch ${versions.libtorch}, Node ${versions.node}; ${record.finishedAt}`,
     ].join('\n'),
@@ -37,14 +42,27 @@ export function encoderCard(record: PretrainRecord): string {
   ].join('\n\n')}\n`;
 }
 
+function tasksOf({ teacher }: PretrainRecord, guessed: boolean): string {
+  const others = [
+    ...(guessed ? ["guessing each paper's category"] : []),
+    ...(teacher === undefined ? [] : [`matching what ${named(teacher)} makes of each paper`]),
+  ];
+  return `guessing masked words${others.length > 0 ? ` and, beside them, ${others.join(' and ')}` : ''}`;
+}
+
+function named({ id, revision }: { id: string; revision?: string }): string {
+  return revision === undefined ? id : `${id} at revision ${revision}`;
+}
+
 /** One line. */
 export function describeFigures(figures: Figures): string {
-  const { wordLoss, wordAccuracy, categoryLoss, categoryAccuracy } = figures;
+  const { wordLoss, wordAccuracy, categoryLoss, categoryAccuracy, teacherLoss } = figures;
   return [
     `masked words: loss ${wordLoss.toFixed(3)}, ${percent(wordAccuracy)} right`,
     ...(categoryLoss === undefined
       ? []
       : [`categories: loss ${categoryLoss.toFixed(3)}, ${percent(categoryAccuracy!)} right`]),
+    ...(teacherLoss === undefined ? [] : [`teacher: cosine ${(1 - teacherLoss).toFixed(3)}`]),
   ].join('; ');
 }
 

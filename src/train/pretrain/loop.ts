@@ -96,7 +96,7 @@ async function takeStep(
   state.papers += batch.papers;
   state.tokens += batch.ids.length;
   const { sinceLine } = state;
-  add(sinceLine, result, batch.positions.length, batch.labelled);
+  add(sinceLine, result, batch);
   sinceLine.tokens += batch.ids.length;
   sinceLine.seconds += seconds;
   const figures = figuresOf(sinceLine);
@@ -129,7 +129,7 @@ async function evaluate(
   try {
     for (const batch of batches.evaluation()) {
       const result = await model.pretrain('evaluate', { ...batch, learningRateScale: 0 }, cancel.flag);
-      add(sums, result, batch.positions.length, batch.labelled);
+      add(sums, result, batch);
     }
   } catch (error) {
     if (signal?.aborted && isCancelled(error)) return;

@@ -31,6 +31,9 @@ const TYPES: OptionTypes<PretrainOptions> = {
   weightDecay: 'number',
   maskRate: 'number',
   categoryWeight: 'number',
+  teacher: 'string',
+  teacherWeight: 'number',
+  teacherLength: 'number',
   dropout: 'number',
   saveAs: 'string',
   seed: 'number',
@@ -53,17 +56,25 @@ const SHORTEST = 3;
 export function checkPretrainOptions(options: PretrainOptions): void {
   checkOptions(options, TYPES, CALLER);
   const { corpus, encoder, config, vocabSize, revision, steps, hours, saveAs } = options;
+  const { teacher, teacherWeight, teacherLength } = options;
   if (!Array.isArray(corpus) || corpus.length === 0 || !corpus.every(file => typeof file === 'string')) {
     throw refuse('"corpus" must name at least one file of papers');
   }
   if (encoder !== undefined && (config !== undefined || vocabSize !== undefined)) {
     throw refuse('"encoder" has its own sizes and vocabulary', 'Leave --config and --vocab-size out.');
   }
+  if (teacher === undefined && (teacherWeight ?? teacherLength) !== undefined) {
+    throw refuse(
+      '"teacherWeight" and "teacherLength" are of a teacher',
+      'Name one by --teacher, or leave them out.',
+    );
+  }
   if (encoder === undefined && revision !== undefined) throw refuse('"revision" is of an encoder on the Hub');
   if ((steps === undefined) === (hours === undefined)) {
     throw refuse('how long?', 'Give either --steps or --hours.');
   }
-  const least = { steps: 1, batchTokens: 1, maxLength: SHORTEST, warmup: 0, seed: 0, threads: 1 };
+  const shortest = { maxLength: SHORTEST, teacherLength: SHORTEST };
+  const least = { steps: 1, batchTokens: 1, ...shortest, warmup: 0, seed: 0, threads: 1 };
   for (const [name, lowest] of Object.entries(least)) {
     checkWhole(name, options[name as keyof typeof least], lowest, CALLER);
   }
@@ -80,6 +91,7 @@ export function checkPretrainOptions(options: PretrainOptions): void {
   inRange('weightDecay', value => value >= 0 && value < 1, 'a number from 0 to below 1');
   inRange('maskRate', value => value > 0 && value < 1, 'a number above 0 and below 1');
   inRange('categoryWeight', value => value >= 0 && value < 1e6, 'a number of at least 0');
+  inRange('teacherWeight', value => value >= 0 && value < 1e6, 'a number of at least 0');
   inRange('dropout', value => value >= 0 && value < 1, 'a number from 0 to below 1');
   checkChoice('saveAs', saveAs, ['fp32', 'bf16', 'fp16'], CALLER);
 }
@@ -97,6 +109,7 @@ export function settingsOf(options: PretrainOptions): PretrainPlan['settings'] {
     weightDecay: options.weightDecay ?? 0.01,
     maskRate: options.maskRate ?? 0.15,
     categoryWeight: options.categoryWeight ?? 1,
+    teacherWeight: options.teacher === undefined ? 0 : (options.teacherWeight ?? 10),
     dropout: options.dropout ?? 0,
     seed: options.seed ?? DEFAULT_SEED,
   };

@@ -14,16 +14,17 @@ import { WorkFolder, type WorkOptions } from '../work-folder.js';
 import { CORPUS_FILES } from './corpus.js';
 import { VOCABULARY_FILES } from './start.js';
 import type { PretrainState } from './state.js';
+import { TEACHER_FILES } from './teacher.js';
 import type { PretrainRecord } from './types.js';
 
 const KIND = {
   name: 'pretraining',
-  holds: new RegExp(`${CORPUS_FILES.source}|${VOCABULARY_FILES.source}`),
+  holds: new RegExp([CORPUS_FILES, VOCABULARY_FILES, TEACHER_FILES].map(({ source }) => source).join('|')),
 };
 
 /**
- * Pre-training in progress: `OUT.pretraining`. Beside what every such folder holds there are the vocabulary and the
- * tokenized corpus. The encoder itself stands at OUT from the first checkpoint on, and is replaced by each.
+ * Pre-training in progress: `OUT.pretraining`. Beside what every such folder holds there are the vocabulary, the
+ * tokenized corpus and what a teacher makes of it. The encoder itself stands at OUT from the first checkpoint on, and is replaced by each.
  */
 export class PretrainFolder extends WorkFolder<PretrainState> {
   /** As WorkFolder's `occupy`. @throws ArxivNativeError as RunFolder's `use` does */
@@ -88,6 +89,6 @@ export class PretrainFolder extends WorkFolder<PretrainState> {
   }
 
   protected override isKept(name: string): boolean {
-    return CORPUS_FILES.test(name) || VOCABULARY_FILES.test(name);
+    return KIND.holds.test(name);
   }
 }

@@ -6,7 +6,7 @@ import { basename, join } from 'node:path';
 import { loadEngine, resolveDevice } from '../../engine.js';
 import { ArxivNativeError, asArxivNativeError } from '../../errors.js';
 import { bertNames } from '../../model/encoder-folder.js';
-import type { EngineModel, ModelOptions } from '../../native.js';
+import type { EngineModel, ModelOptions, PretrainingShape } from '../../native.js';
 import { hashFile } from '../../util/files.js';
 import { contentHash, fingerprint, type Identity } from '../identity.js';
 import { STORED_AS } from '../stored-as.js';
@@ -19,13 +19,14 @@ import { PretrainFolder } from './pretrain-folder.js';
 import {
   configOf,
   maskingVocabulary,
-  openExisting,
+  openNamed,
   readingHooks,
   requireLength,
   type Start,
   startOf,
 } from './start.js';
 import { newState, type PretrainState, totalSeconds } from './state.js';
+import { type Teacher, TeacherStates } from './teacher.js';
 import type {
   PretrainHooks,
   PretrainOptions,
@@ -39,7 +40,7 @@ export type * from './types.js';
 const { version } = createRequire(import.meta.url)('../../../package.json') as { version: string };
 
 /**
- * Pre-trains an encoder by masked words and, beside them, the papers' categories: a new one with a vocabulary of its
+ * Pre-trains an encoder by masked words and, beside them, the papers' categories and a teacher's states: a new one with a vocabulary of its
  * own, or one that exists, on a corpus of its user's. The result is a folder that `train` and Hugging Face's libraries
  * read. It stands there from the first checkpoint on; until all steps are taken `OUT.pretraining` holds what `resume`
  * goes on from: bit for bit on a CPU, whatever ended the process.
@@ -68,7 +69,10 @@ async function pretrainIn(
   const settings = settingsOf(options);
   const { threads = availableParallelism(), saveAs = 'bf16' } = options;
   const { device, precision } = resolveDevice(options.device ?? 'auto', options.precision ?? 'auto', addon);
-  const existing = options.encoder === undefined ? undefined : await openExisting(options, hooks);
+  const existing =
+    options.encoder === undefined ? undefined : await openNamed(options.encoder, options, hooks);
+  const teacher =
+    options.teacher === undefined ? undefined : await openTeacher(options.teacher, options, hooks);
   const sizes = existing === undefined ? encoderSizes(options) : undefined;
   const files: PretrainPlan['corpus']['files'] = [];
   for (const file of options.corpus) {
@@ -91,6 +95,10 @@ async function pretrainIn(
     threads,
     'the corpus': hashes,
     'the encoder': existing === undefined ? sizes : await contentHash(existing),
+    ...(teacher && {
+      'the teacher': await contentHash(teacher.encoder),
+      'teacherLength (--teacher-length)': teacher.maxLength,
+    }),
     'the version of arxiv-native': version,
     'the version of LibTorch': addon.libtorchVersion,
   };
@@ -111,10 +119,32 @@ async function pretrainIn(
     settings.maxLength,
     readingHooks('tokens', hooks),
   );
+  let states: TeacherStates | undefined;
   try {
+    if (teacher !== undefined) {
+      const read = [version, hashes, identity['the teacher'], teacher.maxLength, device, precision];
+      states = await TeacherStates.prepare(
+        folder.path,
+        createHash('sha256').update(JSON.stringify(read)).digest('hex'),
+        teacher,
+        options.corpus,
+        corpus.length,
+        { device, precision, threads },
+        {
+          signal: hooks.signal,
+          onTaught: (done, total) => hooks.onProgress?.({ type: 'teaching', done, total }),
+        },
+      );
+    }
     const categories = settings.categoryWeight > 0 && corpus.categories.length > 1;
-    const batches = new Batches({ ...settings, corpus, vocabulary, categories });
-    const modelOptions = engineOptions(start, settings, categories ? corpus.categories.length : 0);
+    const batches = new Batches({ ...settings, corpus, vocabulary, categories, teacher: states });
+    const tasks = {
+      classes: categories ? corpus.categories.length : 0,
+      classWeight: settings.categoryWeight,
+      teacherSize: states?.size ?? 0,
+      teacherWeight: settings.teacherWeight,
+    };
+    const modelOptions = engineOptions(start, settings, tasks);
     const model = await addon.createModel({ ...modelOptions, device, precision, threads });
     try {
       const plan: PretrainPlan = {
@@ -129,6 +159,7 @@ async function pretrainIn(
           heldOut: batches.heldOutPapers,
           categories: categories ? corpus.categories : [],
         },
+        ...(teacher && { teacher: describeTeacher(teacher) }),
         settings,
         saveAs,
         device,
@@ -148,8 +179,23 @@ async function pretrainIn(
       model.dispose();
     }
   } finally {
+    states?.close();
     corpus.close();
   }
+}
+
+async function openTeacher(
+  name: string,
+  { offline, teacherLength = 128 }: PretrainOptions,
+  hooks: PretrainHooks,
+): Promise<Teacher> {
+  const encoder = await openNamed(name, { offline }, hooks);
+  requireLength(teacherLength, encoder.shape, 'teacher');
+  return { encoder, maxLength: teacherLength };
+}
+
+function describeTeacher({ encoder: { id, revision, shape }, maxLength }: Teacher): PretrainPlan['teacher'] {
+  return { id, ...(revision !== undefined && { revision }), hiddenSize: shape.hiddenSize, maxLength };
 }
 
 interface Run {
@@ -201,9 +247,9 @@ function recordOf({ plan, state, batches }: Run): PretrainRecord {
 function engineOptions(
   { shape, files }: Start,
   settings: PretrainPlan['settings'],
-  classes: number,
+  pretraining: PretrainingShape,
 ): Omit<ModelOptions, 'device' | 'precision' | 'threads'> {
-  const { learningRate, weightDecay, dropout, seed, categoryWeight } = settings;
+  const { learningRate, weightDecay, dropout, seed } = settings;
   return {
     encoder: {
       ...shape,
@@ -211,7 +257,7 @@ function engineOptions(
       attentionOutputDropout: shape.attentionOutputDropout === 0 ? 0 : dropout,
       attentionDropout: dropout,
     },
-    pretraining: { classes, classWeight: categoryWeight },
+    pretraining,
     training: {
       frozenLayers: 0,
       freezeEmbeddings: false,

@@ -27,10 +27,15 @@ export interface Start {
   files: EncoderFiles | undefined;
 }
 
-export async function openExisting(options: PretrainOptions, { signal, onProgress }: PretrainHooks) {
-  return openEncoder(options.encoder!, {
-    ...(options.offline !== undefined && { offline: options.offline }),
-    ...(options.revision !== undefined && { revision: options.revision }),
+/** Opens (and if need be fetches) an encoder; a teacher is taken as its repository has it now. */
+export async function openNamed(
+  encoder: string,
+  { offline, revision }: Pick<PretrainOptions, 'offline' | 'revision'>,
+  { signal, onProgress }: PretrainHooks,
+): Promise<EncoderFiles> {
+  return openEncoder(encoder, {
+    ...(offline !== undefined && { offline }),
+    ...(revision !== undefined && { revision }),
     ...(signal && { signal }),
     onProgress: download => onProgress?.({ type: 'download', ...download }),
   });
@@ -92,12 +97,21 @@ export function readingHooks(
   return { signal, onProgress: report };
 }
 
-export function requireLength(maxLength: number, { maxPositions, positionOffset }: EncoderShape): void {
+/** @param whose `encoder` or `teacher` */
+export function requireLength(
+  maxLength: number,
+  { maxPositions, positionOffset }: EncoderShape,
+  whose: 'encoder' | 'teacher' = 'encoder',
+): void {
   const most = maxPositions - positionOffset;
   if (maxLength <= most) return;
-  throw new ArxivNativeError('BAD_OPTION', `the encoder has positions for ${most} tokens, not ${maxLength}`, {
-    remedy: `Set --max-length to at most ${most}.`,
-  });
+  throw new ArxivNativeError(
+    'BAD_OPTION',
+    `the ${whose} has positions for ${most} tokens, not ${maxLength}`,
+    {
+      remedy: `Set --${whose === 'encoder' ? 'max' : whose}-length to at most ${most}.`,
+    },
+  );
 }
 
 export function maskingVocabulary({

@@ -1,5 +1,6 @@
 import type { PretrainResult as StepResult } from '../../native.js';
 import type { SessionRecord } from '../types.js';
+import type { Batch } from './batches.js';
 import type { Figures } from './types.js';
 
 /** Sums over masked words and papers, of which the means are reported. */
@@ -7,9 +8,13 @@ export interface Sums {
   words: number;
   wordLoss: number;
   wordsCorrect: number;
+  /** With a category. */
   papers: number;
   categoryLoss: number;
   categoriesCorrect: number;
+  /** That a teacher has read. */
+  taught: number;
+  teacherLoss: number;
   tokens: number;
   seconds: number;
 }
@@ -38,6 +43,8 @@ export function newSums(): Sums {
     papers: 0,
     categoryLoss: 0,
     categoriesCorrect: 0,
+    taught: 0,
+    teacherLoss: 0,
     tokens: 0,
     seconds: 0,
   };
@@ -55,14 +62,18 @@ export function newState(total: number | undefined): PretrainState {
   };
 }
 
-/** @param words masked ones, @param papers those with a category */
-export function add(sums: Sums, result: StepResult, words: number, papers: number): void {
+/** Adds what the engine said of a batch. */
+export function add(sums: Sums, result: StepResult, { positions, labelled, teacher, papers }: Batch): void {
+  const words = positions.length;
   sums.words += words;
   sums.wordLoss += result.wordLoss * words;
   sums.wordsCorrect += result.wordsCorrect;
-  sums.papers += papers;
-  sums.categoryLoss += result.classLoss * papers;
+  sums.papers += labelled;
+  sums.categoryLoss += result.classLoss * labelled;
   sums.categoriesCorrect += result.correct;
+  if (teacher === undefined) return;
+  sums.taught += papers;
+  sums.teacherLoss += result.teacherLoss * papers;
 }
 
 export function figuresOf(sums: Sums): Figures {
@@ -73,6 +84,7 @@ export function figuresOf(sums: Sums): Figures {
       categoryLoss: sums.categoryLoss / sums.papers,
       categoryAccuracy: sums.categoriesCorrect / sums.papers,
     }),
+    ...(sums.taught > 0 && { teacherLoss: sums.teacherLoss / sums.taught }),
   };
 }
 

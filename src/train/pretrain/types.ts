@@ -33,6 +33,12 @@ export interface PretrainOptions {
   maskRate?: number | undefined;
   /** How much guessing a paper's first category counts beside its words; 1 if absent, 0 for words alone. */
   categoryWeight?: number | undefined;
+  /** An encoder (a folder, or an id of the Hub) whose mean state of each paper is to be matched beside the words. */
+  teacher?: string | undefined;
+  /** How much that counts; 10 if absent. */
+  teacherWeight?: number | undefined;
+  /** Most tokens of a paper that the teacher reads; 128 if absent. */
+  teacherLength?: number | undefined;
   /** In the encoder, while it is pre-trained; 0 if absent. */
   dropout?: number | undefined;
   /** The type that the weights are stored in; `bf16` if absent. */
@@ -66,11 +72,15 @@ export interface Figures {
   /** Absent where no categories are guessed. */
   categoryLoss?: number;
   categoryAccuracy?: number;
+  /** 1 - cosine to the teacher's states; absent without a teacher. */
+  teacherLoss?: number;
 }
 
 export type PretrainEvent =
   | { type: 'reading'; source: string; received: number; total: number; purpose: 'vocabulary' | 'tokens' }
   | { type: 'download'; file: string; received: number; total: number }
+  /** So many papers a teacher has read. */
+  | { type: 'teaching'; done: number; total: number }
   | { type: 'plan'; plan: PretrainPlan }
   /** Goes on after this step. */
   | { type: 'resume'; step: number }
@@ -96,6 +106,8 @@ export interface PretrainPlan {
     heldOut: number;
     categories: string[];
   };
+  /** The encoder whose states are matched. */
+  teacher?: { id: string; revision?: string; hiddenSize: number; maxLength: number };
   settings: {
     steps?: number;
     hours?: number;
@@ -106,6 +118,7 @@ export interface PretrainPlan {
     weightDecay: number;
     maskRate: number;
     categoryWeight: number;
+    teacherWeight: number;
     dropout: number;
     seed: number;
   };

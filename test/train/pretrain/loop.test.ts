@@ -10,6 +10,7 @@ const RESULT: PretrainResult = {
   wordLoss: 2,
   wordsCorrect: 1,
   classLoss: 1,
+  teacherLoss: 0,
   correct: 1,
   gradientNorm: 1,
   applied: true,
