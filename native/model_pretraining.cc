@@ -35,8 +35,8 @@ void validate(const MaskedBatch& batch, int64_t vocabulary, const PretrainingSha
   }
   size_t teacher = static_cast<size_t>(batch.sequences() * shape.teacher_size);
   if (batch.teacher.size() != teacher) {
-    throw bad_input(std::to_string(batch.teacher.size()) + " values of a teacher; " + std::to_string(teacher) +
-                    " expected");
+    throw bad_input(std::to_string(batch.teacher.size()) + " values of a teacher; " +
+                    std::to_string(teacher) + " expected");
   }
 }
 

@@ -16,8 +16,8 @@ class PretrainingHead {
   // the precision of hidden. The decoder is the matrix of word embeddings.
   at::Tensor words(const at::Tensor& hidden, const at::Tensor& rows) const;
 
-  // Of the means of sequences' hidden states, in the precision of hidden. Float32: logits of each one's class,
-  // and what is to point where the teacher's mean does.
+  // Of the means of sequences' hidden states, in the precision of hidden. Float32: logits of each one's
+  // class, and what is to point where the teacher's mean does.
   at::Tensor classes(const at::Tensor& means) const;
   at::Tensor projected(const at::Tensor& means) const;
 

@@ -60,7 +60,8 @@ export class TeacherStates {
       const handle = await openStates(folder, key);
       try {
         const whole = Math.floor((await handle.stat()).size / (size * FLOAT_BYTES));
-        const done = Math.min(whole, papers);
+        // Whole batches: in another company a paper's states differ in their last bits.
+        const done = whole < papers ? whole - (whole % PAPERS_AT_ONCE) : papers;
         await handle.truncate(done * size * FLOAT_BYTES);
         if (done < papers) await addStates(handle, done, teacher, sources, papers, placement, hooks);
         await handle.sync();
