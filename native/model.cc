@@ -92,8 +92,10 @@ std::vector<float> Model::predict(const PackedBatch& batch, const Cancellation& 
   c10::InferenceMode guard;
   Pass pass;
   pass.cancellation = &cancellation;
-  Pack packed = pack(batch, 0, head_ ? papers(batch) * head_->sequences_per_paper() : batch.sequences(),
-                     options_.encoder, device_);
+  if (pretraining_) throw Error("BAD_OPTION", "the model was created for pre-training");
+  if (!head_ && batch.sequences() < 1) throw bad_input("a batch without sequences");
+  int64_t sequences = head_ ? papers(batch) * head_->sequences_per_paper() : batch.sequences();
+  Pack packed = pack(batch, 0, sequences, options_.encoder, device_);
   at::Tensor hidden = encoder_(packed, pass);
   return to_vector(head_ ? (*head_)(hidden, packed, pass) : means(hidden, packed));
 }

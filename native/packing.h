@@ -45,7 +45,8 @@ at::Tensor place_rows(const at::Tensor& x, const at::Tensor& to, int64_t rows);
 // The inverse: row i of the result is row `from[i]` of x.
 at::Tensor take_rows(const at::Tensor& x, const at::Tensor& from);
 
-// Float32 means over each sequence's tokens, in the caller's order. x: tokens × size, in the pack's.
+// Means over each sequence's tokens, in the caller's order, in float32 (of sums in x's type). x: tokens ×
+// size, in the pack's order.
 at::Tensor means(const at::Tensor& x, const Pack& pack);
 
 }  // namespace arxiv

@@ -40,11 +40,11 @@ export function register(program: Command): void {
         'vocabSize',
       ]),
     )
-    .option('--revision <revision>', 'of an encoder on the Hub: a branch, tag or commit')
+    .option('--revision <revision>', 'of --encoder on the Hub: a branch, tag or commit')
     .option('--offline', 'use only what was downloaded before')
     .option('--steps <n>', 'so many steps', wholeNumber)
     .addOption(
-      new Option('--hours <h>', 'so many steps as fit, reckoned after the first 50')
+      new Option('--hours <h>', 'so many steps as fit, reckoned after the first 50; a teacher reads before')
         .argParser(number)
         .conflicts('steps'),
     )

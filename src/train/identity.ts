@@ -19,6 +19,8 @@ const OPTIONS = ['epochs', 'batchSize', 'learningRate', 'patience', 'classWeight
 const DATA = 'the data';
 const COPIES = 'the copies';
 const ENCODER = 'the encoder';
+/** Of an encoder that is pre-trained. */
+export const TEACHER = 'the teacher';
 
 /** What of a plan decides its weights, and is known before any copies are made. */
 type Terms = Pick<
@@ -83,7 +85,7 @@ export function requireSame(begun: Identity, now: Identity, folder: string): voi
   if (different.length === 0) return;
   const differences = different.map(name => {
     if (name === DATA || name === COPIES) return `${name} were others`;
-    if (name === ENCODER) return `${ENCODER} was another`;
+    if (name === ENCODER || name === TEACHER) return `${name} was another`;
     return `${name} was ${show(begun[name])}, is now ${show(now[name])}`;
   });
   throw new ArxivNativeError('BAD_OPTION', `${folder} holds another run: ${differences.join('; ')}`, {

@@ -1,4 +1,4 @@
-import { readdirSync, rmSync } from 'node:fs';
+import { readdirSync, rmSync, statSync } from 'node:fs';
 import { readdir, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { ArxivNativeError } from '../errors.js';
@@ -29,6 +29,8 @@ interface Kind {
   name: string;
   /** Names beside the common ones that the folder can hold. */
   holds: RegExp;
+  /** A file that took so long to make that the folder stays for its sake, unless it is empty. */
+  keeps?: string;
 }
 
 /** A folder of which this process is the only user. */
@@ -57,7 +59,8 @@ export class WorkFolder<State extends { steps: number }> {
   ) {}
 
   /**
-   * Runs `work` as the only process on the run of `out`. A folder without a checkpoint is removed after.
+   * Runs `work` as the only process on the run of `out`. A folder without a checkpoint is removed after, unless it holds
+   * what its kind keeps.
    *
    * @param work gets a signal: that of the options, aborted as well (with an IO error as its reason) if another
    * process took the run over
@@ -82,7 +85,7 @@ export class WorkFolder<State extends { steps: number }> {
       join(path, LOCK),
       async signal => {
         // What another process took over is its own.
-        const tidy = () => void (isLost(signal) || removeIfEmpty(path));
+        const tidy = () => void (isLost(signal) || removeIfEmpty(path, kind));
         process.on('exit', tidy);
         try {
           return await work({ target, path }, signal);
@@ -218,10 +221,12 @@ async function makeFolder({ target, path }: Workplace, { name: kind, holds }: Ki
   });
 }
 
-/** Removes the folder of a run that holds neither a checkpoint nor weights, nor what a teacher took long to say. */
-function removeIfEmpty(path: string): void {
+/** Removes the folder of a run that holds neither a checkpoint nor weights, nor what its kind keeps. */
+function removeIfEmpty(path: string, { keeps }: Kind): void {
   try {
-    if (readdirSync(path).some(name => name.endsWith('.safetensors') || name.startsWith('teacher-'))) return;
+    if (readdirSync(path).some(name => name.endsWith('.safetensors'))) return;
+    if (keeps !== undefined && (statSync(join(path, keeps), { throwIfNoEntry: false })?.size ?? 0) > 0)
+      return;
     rmSync(path, { recursive: true, force: true });
   } catch {
     // It is gone already, or may not be removed: either way there is nothing in it to lose.

@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, readFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -127,7 +127,9 @@ describe('pre-training', () => {
   });
 
   it('is another task than classifying', async () => {
-    await expect((await create()).trainStep(tinyBatch(2))).rejects.toMatchObject({ code: 'BAD_OPTION' });
+    const pretrained = await create();
+    await expect(pretrained.trainStep(tinyBatch(2))).rejects.toMatchObject({ code: 'BAD_OPTION' });
+    await expect(pretrained.predict(tinyBatch(2))).rejects.toMatchObject({ code: 'BAD_OPTION' });
     const classifier = await addon.createModel(tinyModel());
     models.push(classifier);
     await expect(classifier.pretrain('step', tinyMasked())).rejects.toMatchObject({ code: 'BAD_OPTION' });
@@ -139,11 +141,13 @@ describe('an encoder alone', () => {
     const head = tinyHead({ type: 'mean', hidden: [], dropout: [] });
     const { training: _, ...options } = tinyModel({ head });
     const classifier = await addon.createModel(options);
-    const file = join(mkdtempSync(join(tmpdir(), 'arxiv-native-encoder-')), 'model.safetensors');
+    const folder = mkdtempSync(join(tmpdir(), 'arxiv-native-encoder-'));
+    const file = join(folder, 'model.safetensors');
     await classifier.save(file, { optimizer: false, metadata: {} });
     const weights = (await openTensors(file)).filter(({ name }) => !name.startsWith('head.'));
     const { head: __, ...alone } = options;
     const encoder = await addon.createModel({ ...alone, weights, mayInitialize: [] });
+    rmSync(folder, { recursive: true });
     models.push(classifier, encoder);
     const { ids, offsets } = tinyBatch(5, { perPaper: 1 });
     const states = await encoder.predict({ ids, offsets });
@@ -157,6 +161,16 @@ describe('an encoder alone', () => {
       let sum = bias![k]!;
       for (let j = 0; j < width; j++) sum += weight![k * width + j]! * states[row + j]!;
       expectClose(logit, sum, 1e-5);
+    }
+  });
+
+  it('refuses a batch without sequences', async () => {
+    const { head: _, training: __, ...alone } = tinyModel();
+    const encoder = await addon.createModel(alone);
+    models.push(encoder);
+    for (const offsets of [Int32Array.of(), Int32Array.of(0)]) {
+      const empty = encoder.predict({ ids: Int32Array.of(), offsets });
+      await expect(empty).rejects.toMatchObject({ code: 'BAD_INPUT', message: 'a batch without sequences' });
     }
   });
 

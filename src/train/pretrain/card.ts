@@ -1,3 +1,4 @@
+import { basename } from 'node:path';
 import { counted, grouped, percent } from '../../util/format.js';
 import { formatDuration } from '../../util/progress.js';
 import type { Figures, PretrainRecord } from './types.js';
@@ -35,7 +36,7 @@ export function encoderCard(record: PretrainRecord): string {
       `- ${progress(record)}: ${grouped(record.tokensSeen)} tokens, ${record.epochs.toFixed(2)} times the corpus`,
       `- at least ${grouped(settings.batchTokens)} tokens a step, texts of at most ${settings.maxLength}; ${percent(settings.maskRate)} of the words masked (80 % by the mask, 10 % by any word, 10 % left)`,
       `- AdamW, learning rate ${settings.learningRate} after ${settings.warmup} steps of warm-up (at most a tenth of all), falling to 0; weight decay ${settings.weightDecay}; dropout ${settings.dropout}; categories weigh ${settings.categoryWeight}${teacher === undefined ? '' : `, the teacher ${settings.teacherWeight}`}; seed ${settings.seed}`,
-      `- ${record.device}, ${record.precision}, ${record.threads} threads, ${formatDuration(record.seconds)}${record.sessions.length > 1 ? ` in ${record.sessions.length} sessions` : ''}; weights stored in ${record.saveAs}`,
+      `- ${record.device}, ${record.precision}, ${record.threads} threads, ${formatDuration(record.seconds)}${record.sessions.length > 1 ? ` in ${record.sessions.length} sessions` : ''}${teacher === undefined ? '' : ", without the teacher's reading"}; weights stored in ${record.saveAs}`,
       `- arxiv-native ${versions.package}, LibTorch ${versions.libtorch}, Node ${versions.node}; ${record.finishedAt}`,
     ].join('\n'),
     'The whole record is in pretraining.json.',
@@ -50,8 +51,9 @@ function tasksOf({ teacher }: PretrainRecord, guessed: boolean): string {
   return `guessing masked words${others.length > 0 ? ` and, beside them, ${others.join(' and ')}` : ''}`;
 }
 
+/** An encoder from a folder has no revision, and its path means nothing elsewhere. */
 function named({ id, revision }: { id: string; revision?: string }): string {
-  return revision === undefined ? id : `${id} at revision ${revision}`;
+  return revision === undefined ? basename(id) : `${id} at revision ${revision}`;
 }
 
 /** One line. */

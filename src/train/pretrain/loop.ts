@@ -70,10 +70,7 @@ export async function runSteps(options: PretrainLoopOptions, hooks: PretrainHook
   }
   if (isLost(signal)) throw signal!.reason;
   if (state.steps === 0) {
-    throw new ArxivNativeError(
-      'CANCELLED',
-      'pre-training was stopped before its first step; nothing was saved',
-    );
+    throw new ArxivNativeError('CANCELLED', 'pre-training was stopped before its first step');
   }
   if (savedSteps !== state.steps) await save();
 }

@@ -69,7 +69,8 @@ export function checkPretrainOptions(options: PretrainOptions): void {
       'Name one by --teacher, or leave them out.',
     );
   }
-  if (encoder === undefined && revision !== undefined) throw refuse('"revision" is of an encoder on the Hub');
+  if (encoder === undefined && revision !== undefined)
+    throw refuse('"revision" is of an encoder on the Hub that is gone on with');
   if ((steps === undefined) === (hours === undefined)) {
     throw refuse('how long?', 'Give either --steps or --hours.');
   }
@@ -91,7 +92,7 @@ export function checkPretrainOptions(options: PretrainOptions): void {
   inRange('weightDecay', value => value >= 0 && value < 1, 'a number from 0 to below 1');
   inRange('maskRate', value => value > 0 && value < 1, 'a number above 0 and below 1');
   inRange('categoryWeight', value => value >= 0 && value < 1e6, 'a number of at least 0');
-  inRange('teacherWeight', value => value >= 0 && value < 1e6, 'a number of at least 0');
+  inRange('teacherWeight', value => value > 0 && value < 1e6, 'a number above 0');
   inRange('dropout', value => value >= 0 && value < 1, 'a number from 0 to below 1');
   checkChoice('saveAs', saveAs, ['fp32', 'bf16', 'fp16'], CALLER);
 }
@@ -109,7 +110,7 @@ export function settingsOf(options: PretrainOptions): PretrainPlan['settings'] {
     weightDecay: options.weightDecay ?? 0.01,
     maskRate: options.maskRate ?? 0.15,
     categoryWeight: options.categoryWeight ?? 1,
-    teacherWeight: options.teacher === undefined ? 0 : (options.teacherWeight ?? 10),
+    ...(options.teacher !== undefined && { teacherWeight: options.teacherWeight ?? 10 }),
     dropout: options.dropout ?? 0,
     seed: options.seed ?? DEFAULT_SEED,
   };

@@ -1,3 +1,4 @@
+import { statSync } from 'node:fs';
 import { copyFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ArxivNativeError } from '../../errors.js';
@@ -14,11 +15,12 @@ import { WorkFolder, type WorkOptions } from '../work-folder.js';
 import { CORPUS_FILES } from './corpus.js';
 import { VOCABULARY_FILES } from './start.js';
 import type { PretrainState } from './state.js';
-import { TEACHER_FILES } from './teacher.js';
+import { STATES, TEACHER_FILES } from './teacher.js';
 import type { PretrainRecord } from './types.js';
 
 const KIND = {
   name: 'pretraining',
+  keeps: STATES,
   holds: new RegExp([CORPUS_FILES, VOCABULARY_FILES, TEACHER_FILES].map(({ source }) => source).join('|')),
 };
 
@@ -53,9 +55,10 @@ export class PretrainFolder extends WorkFolder<PretrainState> {
     const record = resume ? await pretrainingOf(this.target) : undefined;
     if (record === undefined) return undefined;
     if (record.fingerprint === fingerprint(identity)) {
-      return record.complete === true && this.found === undefined
-        ? (record as unknown as PretrainRecord)
-        : undefined;
+      if (record.complete !== true || this.found !== undefined) return undefined;
+      // What a kill left of the work's last moment.
+      await this.done();
+      return record as unknown as PretrainRecord;
     }
     if (force) return undefined;
     throw new ArxivNativeError(
@@ -86,6 +89,11 @@ export class PretrainFolder extends WorkFolder<PretrainState> {
     } finally {
       await staged.discard();
     }
+  }
+
+  /** Whether there is what a teacher made of papers. */
+  get keepsStates(): boolean {
+    return (statSync(join(this.path, STATES), { throwIfNoEntry: false })?.size ?? 0) > 0;
   }
 
   protected override isKept(name: string): boolean {

@@ -2,13 +2,13 @@ import { createHash } from 'node:crypto';
 import { stat } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { availableParallelism } from 'node:os';
-import { basename, join } from 'node:path';
+import { basename, join, resolve } from 'node:path';
 import { loadEngine, resolveDevice } from '../../engine.js';
 import { ArxivNativeError, asArxivNativeError } from '../../errors.js';
 import { bertNames } from '../../model/encoder-folder.js';
 import type { EngineModel, ModelOptions, PretrainingShape } from '../../native.js';
-import { hashFile } from '../../util/files.js';
-import { contentHash, fingerprint, type Identity } from '../identity.js';
+import { behindLink, hashFile } from '../../util/files.js';
+import { contentHash, fingerprint, type Identity, TEACHER } from '../identity.js';
 import { STORED_AS } from '../stored-as.js';
 import { Batches } from './batches.js';
 import { encoderCard } from './card.js';
@@ -18,6 +18,7 @@ import { checkPretrainOptions, encoderSizes, settingsOf } from './options.js';
 import { PretrainFolder } from './pretrain-folder.js';
 import {
   configOf,
+  longest,
   maskingVocabulary,
   openNamed,
   readingHooks,
@@ -37,6 +38,9 @@ import type {
 
 export type * from './types.js';
 
+/** What sentence encoders were mostly trained on. */
+const TEACHER_LENGTH = 128;
+
 const { version } = createRequire(import.meta.url)('../../../package.json') as { version: string };
 
 /**
@@ -55,7 +59,7 @@ export async function pretrain(options: PretrainOptions, hooks: PretrainHooks = 
     try {
       return await pretrainIn(folder, options, { ...hooks, signal });
     } catch (error) {
-      throw explain(error, folder, options);
+      throw explain(error, folder);
     }
   });
 }
@@ -69,16 +73,19 @@ async function pretrainIn(
   const settings = settingsOf(options);
   const { threads = availableParallelism(), saveAs = 'bf16' } = options;
   const { device, precision } = resolveDevice(options.device ?? 'auto', options.precision ?? 'auto', addon);
+  for (const source of [options.encoder, options.teacher]) await requireOther(source, folder.target);
   const existing =
     options.encoder === undefined ? undefined : await openNamed(options.encoder, options, hooks);
   const teacher =
-    options.teacher === undefined ? undefined : await openTeacher(options.teacher, options, hooks);
+    options.teacher === undefined
+      ? undefined
+      : await openTeacher(options.teacher, options, { device, precision, threads }, hooks);
   const sizes = existing === undefined ? encoderSizes(options) : undefined;
   const files: PretrainPlan['corpus']['files'] = [];
   for (const file of options.corpus) {
     if (!(await stat(file).catch(() => undefined))?.isFile()) {
       throw new ArxivNativeError('BAD_INPUT', `${file}: there is no such file`, {
-        remedy: 'A corpus is read twice, so it must be files.',
+        remedy: 'A corpus is read more than once, so it must be files.',
       });
     }
     files.push({ name: basename(file), sha256: await hashFile(file, hooks.signal) });
@@ -96,7 +103,7 @@ async function pretrainIn(
     'the corpus': hashes,
     'the encoder': existing === undefined ? sizes : await contentHash(existing),
     ...(teacher && {
-      'the teacher': await contentHash(teacher.encoder),
+      [TEACHER]: await contentHash(teacher.encoder),
       'teacherLength (--teacher-length)': teacher.maxLength,
     }),
     'the version of arxiv-native': version,
@@ -122,19 +129,13 @@ async function pretrainIn(
   let states: TeacherStates | undefined;
   try {
     if (teacher !== undefined) {
-      const read = [version, hashes, identity['the teacher'], teacher.maxLength, device, precision];
-      states = await TeacherStates.prepare(
-        folder.path,
-        createHash('sha256').update(JSON.stringify(read)).digest('hex'),
-        teacher,
-        options.corpus,
-        corpus.length,
-        { device, precision, threads },
-        {
-          signal: hooks.signal,
-          onTaught: (done, total) => hooks.onProgress?.({ type: 'teaching', done, total }),
-        },
-      );
+      const read = [version, addon.libtorchVersion, hashes, identity[TEACHER], teacher.maxLength];
+      const key = createHash('sha256').update(JSON.stringify([...read, device, precision, threads]));
+      const reading = { sources: options.corpus, papers: corpus.length };
+      states = await TeacherStates.prepare(folder.path, key.digest('hex'), teacher, reading, {
+        signal: hooks.signal,
+        onTaught: (done, total) => hooks.onProgress?.({ type: 'teaching', done, total }),
+      });
     }
     const categories = settings.categoryWeight > 0 && corpus.categories.length > 1;
     const batches = new Batches({ ...settings, corpus, vocabulary, categories, teacher: states });
@@ -142,10 +143,12 @@ async function pretrainIn(
       classes: categories ? corpus.categories.length : 0,
       classWeight: settings.categoryWeight,
       teacherSize: states?.size ?? 0,
-      teacherWeight: settings.teacherWeight,
+      teacherWeight: settings.teacherWeight ?? 0,
     };
     const modelOptions = engineOptions(start, settings, tasks);
-    const model = await addon.createModel({ ...modelOptions, device, precision, threads });
+    const model = await addon.createModel({ ...modelOptions, device, precision, threads }).catch(error => {
+      throw withRemedy(error, options);
+    });
     try {
       const plan: PretrainPlan = {
         fingerprint: fingerprint(identity),
@@ -184,14 +187,24 @@ async function pretrainIn(
   }
 }
 
+/** An encoder that the first checkpoint would replace is not there any more to go on from. */
+async function requireOther(source: string | undefined, target: string): Promise<void> {
+  if (source === undefined || (await behindLink(resolve(source))) !== target) return;
+  throw new ArxivNativeError('BAD_OPTION', `${source} would be replaced by what comes of it`, {
+    remedy: 'Choose another folder with --out.',
+  });
+}
+
 async function openTeacher(
   name: string,
-  { offline, teacherLength = 128 }: PretrainOptions,
+  { offline, teacherLength }: PretrainOptions,
+  placement: Omit<Teacher, 'encoder' | 'maxLength'>,
   hooks: PretrainHooks,
 ): Promise<Teacher> {
   const encoder = await openNamed(name, { offline }, hooks);
-  requireLength(teacherLength, encoder.shape, 'teacher');
-  return { encoder, maxLength: teacherLength };
+  const maxLength = teacherLength ?? Math.min(TEACHER_LENGTH, longest(encoder.shape));
+  requireLength(maxLength, encoder.shape, 'teacher');
+  return { encoder, maxLength, ...placement };
 }
 
 function describeTeacher({ encoder: { id, revision, shape }, maxLength }: Teacher): PretrainPlan['teacher'] {
@@ -222,7 +235,9 @@ async function learn(run: Run, options: PretrainOptions, hooks: PretrainHooks): 
   };
   const log = (line: object) => folder.log(line);
   const loop = { model, batches, settings: plan.settings, state, save, log };
-  await runSteps({ ...loop, logEvery, evaluateEvery, checkpointEvery }, hooks);
+  await runSteps({ ...loop, logEvery, evaluateEvery, checkpointEvery }, hooks).catch(error => {
+    throw withRemedy(error, options);
+  });
   if (!record.complete) return { folder: folder.target, record, unfinished: folder.path };
   await folder.done();
   return { folder: folder.target, record };
@@ -289,20 +304,32 @@ function countEncoder(model: EngineModel): number {
     .reduce((sum, { shape }) => sum + shape.reduce((product, size) => product * size, 1), 0);
 }
 
-function explain(error: unknown, run: PretrainFolder, { batchTokens, learningRate }: PretrainOptions) {
-  const failure = asArxivNativeError(error, 'ENGINE', 'pre-training failed');
+/** What the encoder itself failed at, with what can be done about it. */
+function withRemedy(error: unknown, { batchTokens, learningRate }: PretrainOptions): ArxivNativeError {
+  const { code, message, remedy, cause } = asArxivNativeError(error, 'ENGINE', 'pre-training failed');
   const remedies: Partial<Record<string, string>> = {
     NON_FINITE: `Try a lower --lr${learningRate ? ` (it was ${learningRate})` : ''}, or --precision fp32.`,
     OUT_OF_MEMORY: `Use a smaller --batch-tokens${batchTokens ? ` (it was ${batchTokens})` : ''}, or a smaller encoder.`,
   };
-  const remedy = remedies[failure.code] ?? failure.remedy;
-  const goesOn =
-    run.resumable === undefined || ['CANCELLED', 'NON_FINITE', 'BAD_OPTION'].includes(failure.code)
-      ? undefined
-      : `The same command with --resume goes on after step ${run.resumable}.`;
-  const all = [remedy, goesOn].filter(each => each !== undefined).join('\n');
-  return new ArxivNativeError(failure.code, failure.message, {
-    cause: failure.cause,
-    ...(all !== '' && { remedy: all }),
-  });
+  const best = remedies[code] ?? remedy;
+  return new ArxivNativeError(code, message, { cause, ...(best !== undefined && { remedy: best }) });
+}
+
+/** The failure, and where the same command would go on. */
+function explain(error: unknown, run: PretrainFolder): ArxivNativeError {
+  const { code, message, remedy, cause } = asArxivNativeError(error, 'ENGINE', 'pre-training failed');
+  const all = [remedy, whereItGoesOn(code, run)].filter(each => each !== undefined).join('\n');
+  return new ArxivNativeError(code, message, { cause, ...(all !== '' && { remedy: all }) });
+}
+
+function whereItGoesOn(code: string, run: PretrainFolder): string | undefined {
+  if (code === 'BAD_OPTION') return undefined;
+  if (run.resumable === undefined) {
+    return run.keepsStates
+      ? `What the teacher made of the papers stays in ${run.path}: the same command goes on from there.`
+      : undefined;
+  }
+  return code === 'CANCELLED' || code === 'NON_FINITE'
+    ? undefined
+    : `The same command with --resume goes on after step ${run.resumable}.`;
 }

@@ -97,13 +97,18 @@ export function readingHooks(
   return { signal, onProgress: report };
 }
 
+/** Most tokens that an encoder has positions for. */
+export function longest({ maxPositions, positionOffset }: EncoderShape): number {
+  return maxPositions - positionOffset;
+}
+
 /** @param whose `encoder` or `teacher` */
 export function requireLength(
   maxLength: number,
-  { maxPositions, positionOffset }: EncoderShape,
+  shape: EncoderShape,
   whose: 'encoder' | 'teacher' = 'encoder',
 ): void {
-  const most = maxPositions - positionOffset;
+  const most = longest(shape);
   if (maxLength <= most) return;
   throw new ArxivNativeError(
     'BAD_OPTION',

@@ -1,19 +1,17 @@
 import { closeSync, openSync, readSync } from 'node:fs';
 import { type FileHandle, open, readFile, rm } from 'node:fs/promises';
-import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import type { ReadHooks } from '../../data/rows.js';
 import { unlabelledPapers } from '../../data/unlabelled.js';
-import { loadEngine, resolveDevice } from '../../engine.js';
+import { loadEngine } from '../../engine.js';
 import { ArxivNativeError, isOutOfMemory } from '../../errors.js';
-import { checkFinite } from '../../evaluate/metrics.js';
 import type { EncoderFiles } from '../../model/encoder.js';
-import type { PlacementOptions } from '../../model/load.js';
-import type { EngineModel } from '../../native.js';
+import type { EngineModel, Precision } from '../../native.js';
 import { cancelFlag, isCancelled } from '../../util/cancel.js';
-import { fileError, writeFileSynced } from '../../util/files.js';
+import { fileError, requireSpace, writeFileSynced } from '../../util/files.js';
+import { isLost } from '../work-folder.js';
 
-const STATES = 'teacher-states.bin';
+export const STATES = 'teacher-states.bin';
 const MADE_OF = 'teacher-states.key';
 
 /** The names of what a teacher's states consist of on the disk. */
@@ -22,11 +20,25 @@ export const TEACHER_FILES = /^teacher-states\.(bin|key)$/;
 const PAPERS_AT_ONCE = 64;
 const FLOAT_BYTES = Float32Array.BYTES_PER_ELEMENT;
 
-/** Another encoder, and how much of a paper it reads. */
+/** Another encoder, and how it reads. */
 export interface Teacher {
   encoder: EncoderFiles;
   /** Most tokens of a paper. */
   maxLength: number;
+  device: string;
+  precision: Precision;
+  threads: number;
+}
+
+/** A corpus as a teacher reads it: from its sources anew. */
+export interface Reading {
+  sources: readonly string[];
+  /** How many papers they hold. */
+  papers: number;
+}
+
+interface TeachingHooks extends ReadHooks {
+  onTaught: (done: number, total: number) => void;
 }
 
 /** What another encoder makes of each paper of a corpus: the mean of its last states, in a file of their own. */
@@ -41,34 +53,34 @@ export class TeacherStates {
    * The states of a corpus: those that lie in the folder, the missing ones added. They are written as they are made, so
    * that what ends this early loses a moment's work.
    *
-   * @param key names the papers and their order
-   * @param papers how many there are
-   * @throws BAD_INPUT, IO, CANCELLED, UNSUPPORTED, OUT_OF_MEMORY, NON_FINITE
+   * @param key names all that decides them: the content of the sources, the teacher, how it reads
+   * @throws BAD_INPUT if the sources hold other papers than before, IO, CANCELLED, OUT_OF_MEMORY, NON_FINITE
    */
   static async prepare(
     folder: string,
     key: string,
     teacher: Teacher,
-    sources: readonly string[],
-    papers: number,
-    placement: PlacementOptions,
-    hooks: ReadHooks & { onTaught: (done: number, total: number) => void },
+    reading: Reading,
+    hooks: TeachingHooks,
   ): Promise<TeacherStates> {
     const size = teacher.encoder.shape.hiddenSize;
-    const file = join(folder, STATES);
     try {
       const handle = await openStates(folder, key);
       try {
         const whole = Math.floor((await handle.stat()).size / (size * FLOAT_BYTES));
         // Whole batches: in another company a paper's states differ in their last bits.
-        const done = whole < papers ? whole - (whole % PAPERS_AT_ONCE) : papers;
+        const done = whole < reading.papers ? whole - (whole % PAPERS_AT_ONCE) : reading.papers;
+        await requireSpace(
+          folder,
+          (reading.papers - done) * size * FLOAT_BYTES,
+          "Free some space: each paper's state takes four bytes for each of the teacher's hidden values.",
+        );
         await handle.truncate(done * size * FLOAT_BYTES);
-        if (done < papers) await addStates(handle, done, teacher, sources, papers, placement, hooks);
-        await handle.sync();
+        if (done < reading.papers) await addStates(handle, done, teacher, reading, hooks);
       } finally {
         await handle.close();
       }
-      return new TeacherStates(openSync(file, 'r'), size);
+      return new TeacherStates(openSync(join(folder, STATES), 'r'), size);
     } catch (error) {
       throw (error as NodeJS.ErrnoException).syscall ? fileError(error, `writing ${folder}`) : error;
     }
@@ -99,39 +111,37 @@ export class TeacherStates {
 /** The file that states are added to: empty, unless the one that is there was made of the same. */
 async function openStates(folder: string, key: string): Promise<FileHandle> {
   const [file, madeOf] = [join(folder, STATES), join(folder, MADE_OF)];
-  if ((await readFile(madeOf, 'utf8').catch(() => undefined)) === key) return open(file, 'a+');
+  if ((await readFile(madeOf, 'utf8').catch(() => undefined)) === key) {
+    const found = await open(file, 'r+').catch(() => undefined);
+    if (found !== undefined) return found;
+  }
   await rm(madeOf, { force: true });
-  await rm(file, { force: true });
+  await writeFileSynced(file, '');
   await writeFileSynced(madeOf, key);
-  return open(file, 'a+');
+  return open(file, 'r+');
 }
 
 async function addStates(
   handle: FileHandle,
   done: number,
-  { encoder, maxLength }: Teacher,
-  sources: readonly string[],
-  papers: number,
-  { device: asked = 'auto', precision: wanted = 'auto', threads = availableParallelism() }: PlacementOptions,
-  { signal, onTaught }: ReadHooks & { onTaught: (done: number, total: number) => void },
+  { encoder, maxLength, device, precision, threads }: Teacher,
+  { sources, papers }: Reading,
+  { signal, onTaught }: TeachingHooks,
 ): Promise<void> {
-  const addon = loadEngine();
-  const model = await addon.createModel({
-    encoder: encoder.shape,
-    ...resolveDevice(asked, wanted, addon),
-    threads,
-    seed: 0,
-    deterministic: false,
-    weights: encoder.tensors,
-    mayInitialize: [],
-  });
-  const cancel = cancelFlag(signal);
   let taught = done;
   let running = Promise.resolve();
+  const cancel = cancelFlag(signal);
+  let model: EngineModel | undefined;
   try {
+    model = await loadEngine().createModel({
+      ...{ encoder: encoder.shape, weights: encoder.tensors, mayInitialize: [] },
+      ...{ device, precision, threads, seed: 0, deterministic: false },
+    });
+    const engine = model;
     const add = async (texts: number[][]) => {
-      const states = await statesOf(model, texts, cancel.flag);
-      await handle.appendFile(new Uint8Array(states.buffer));
+      const states = await statesOf(engine, texts, cancel.flag);
+      // At its own place, not at the end: a process that has lost the folder may still write its last batch.
+      await writeAt(handle, new Uint8Array(states.buffer), taught * encoder.shape.hiddenSize * FLOAT_BYTES);
       taught += texts.length;
       onTaught(taught, papers);
     };
@@ -149,17 +159,17 @@ async function addStates(
       texts = [];
     }
     await running;
-  } catch (error) {
-    if (!isCancelled(error)) throw error;
-    const message = `stopped while the teacher was reading, after ${taught} of ${papers} papers`;
-    throw new ArxivNativeError('CANCELLED', message, {
-      cause: error,
-      remedy: 'The same command goes on from there.',
+    if (index === papers) return;
+    await handle.truncate(0);
+    throw new ArxivNativeError('BAD_INPUT', 'the corpus changed while it was read', {
+      remedy: 'Leave its files as they are, and begin anew.',
     });
+  } catch (error) {
+    throw explain(error, signal, `after ${taught} of ${papers} papers`);
   } finally {
     await running.catch(() => {});
     cancel.release();
-    model.dispose();
+    model?.dispose();
   }
 }
 
@@ -171,16 +181,39 @@ async function statesOf(model: EngineModel, texts: number[][], cancel: Uint8Arra
   });
   try {
     const states = await model.predict({ ids: Int32Array.from(texts.flat()), offsets }, cancel);
-    checkFinite(states);
-    return states;
+    if (states.every(Number.isFinite)) return states;
+    throw new ArxivNativeError('NON_FINITE', "the teacher's states are not finite");
   } catch (error) {
     if (!isOutOfMemory(error) || texts.length === 1) throw error;
     const half = Math.ceil(texts.length / 2);
     const first = await statesOf(model, texts.slice(0, half), cancel);
     const second = await statesOf(model, texts.slice(half), cancel);
-    const states = new Float32Array(first.length + second.length);
-    states.set(first);
-    states.set(second, first.length);
-    return states;
+    return Float32Array.of(...first, ...second);
   }
+}
+
+/** All of it, and on the disk: how much is there says how far the teacher has come. */
+async function writeAt(handle: FileHandle, bytes: Uint8Array, position: number): Promise<void> {
+  for (let written = 0; written < bytes.length; ) {
+    const left = bytes.length - written;
+    written += (await handle.write(bytes, written, left, position + written)).bytesWritten;
+  }
+  await handle.datasync();
+}
+
+/** @param where reads like "after 64 of 1000 papers" */
+function explain(error: unknown, signal: AbortSignal | undefined, where: string): unknown {
+  if (isLost(signal)) return signal!.reason;
+  if (!(error instanceof ArxivNativeError)) return error;
+  const { code, message, cause } = error;
+  if (isCancelled(error))
+    return new ArxivNativeError('CANCELLED', `stopped while the teacher was reading, ${where}`, { cause });
+  const remedies: Partial<Record<string, string>> = {
+    NON_FINITE:
+      'Try --precision fp32. If that changes nothing, the weights are broken: name another teacher.',
+    OUT_OF_MEMORY: 'Use a smaller --teacher-length, or a smaller teacher.',
+  };
+  const remedy = remedies[code];
+  if (remedy === undefined) return error;
+  return new ArxivNativeError(code, `the teacher, ${where}: ${message}`, { cause, remedy });
 }

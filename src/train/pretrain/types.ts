@@ -14,7 +14,7 @@ export interface PretrainOptions {
   /** Of an encoder on the Hub. */
   revision?: string | undefined;
   offline?: boolean | undefined;
-  /** How many steps; or `hours`, from which they are reckoned after the first 50. */
+  /** How many steps; or `hours`, from which they are reckoned after the first 50. What a teacher reads is not in them. */
   steps?: number | undefined;
   hours?: number | undefined;
   /** The folder that will hold the encoder; `runs/pretrained` if absent. */
@@ -64,7 +64,7 @@ export interface PretrainHooks {
   signal?: AbortSignal | undefined;
 }
 
-/** Means over masked words and over papers with a category. */
+/** Means over masked words, over papers with a category, and over all papers. */
 export interface Figures {
   /** Cross-entropy in nats. */
   wordLoss: number;
@@ -118,7 +118,7 @@ export interface PretrainPlan {
     weightDecay: number;
     maskRate: number;
     categoryWeight: number;
-    teacherWeight: number;
+    teacherWeight?: number;
     dropout: number;
     seed: number;
   };

@@ -17,7 +17,7 @@ describe('checkPretrainOptions', () => {
     [{ maskRate: 1.5 }, '"maskRate" must be a number above 0 and below 1, not 1.5'],
     [{ learningRate: Number.NaN }, '"learningRate" must be'],
     [{ categoryWeight: -1 }, '"categoryWeight" must be a number of at least 0, not -1'],
-    [{ teacher: 't', teacherWeight: -1 }, '"teacherWeight" must be a number of at least 0, not -1'],
+    [{ teacher: 't', teacherWeight: 0 }, '"teacherWeight" must be a number above 0, not 0'],
     [{ teacher: 't', teacherLength: 2 }, '"teacherLength" must be a whole number >= 3, not 2'],
     [{ teacherLength: 9 }, 'are of a teacher'],
     [{ saveAs: 'int8' }, '"saveAs" must be one of fp32, bf16, fp16'],
