@@ -9,7 +9,7 @@ import { cli, keep, makeAll, slug } from './experiment.mjs';
 const PER_CLASS = '3000';
 const SPLIT_SEED = '42';
 /** What the predecessor printed of itself: with SciBERT, on other papers, contradictory labels and a leaking split. */
-const PRINTED = { 'v5.0': '57.0 / 41.9' };
+const PRINTED = { v2: '59.2 / 13.8', 'v3.7': '57.4 / 28.2', 'v5.0': '57.0 / 41.9', 'v5.1': '52.3 / 38.0' };
 
 const { values } = parseArgs({
   options: {
@@ -22,6 +22,8 @@ const { values } = parseArgs({
     threads: { type: 'string', default: '1' },
     parallel: { type: 'string', default: '2' },
     only: { type: 'string' },
+    recipes: { type: 'string' },
+    seeds: { type: 'string' },
     table: { type: 'boolean' },
   },
 });
@@ -29,13 +31,15 @@ if (!values.out || !(values.table || (values.papers && values.encoder))) {
   console.error(
     'usage: results.mjs --papers FILE --encoder ENCODER --out FOLDER [--large-encoder ENCODER] [--epochs 4]\n' +
       '       [--large-epochs 2] [--threads 1] [--parallel 2: runs at once] [--only light,v5.0-query,arxiv-large]\n' +
-      '   or: results.mjs --table --out FOLDER [--large-epochs 2]: of what is there',
+      '       [--recipes v3,mine.json: rows beside those of the table] [--seeds 42,43: of every row]\n' +
+      '   or: results.mjs --table --out FOLDER [--large-epochs 2] [--recipes …] [--seeds …]: of what is there',
   );
   process.exit(2);
 }
 
 const { out, encoder, epochs } = values;
 const large = { encoder: values['large-encoder'], epochs: values['large-epochs'] };
+const seeds = values.seeds?.split(',').map(Number);
 const rows = [
   { name: 'light', seeds: [42] },
   { name: 'v2', seeds: [42] },
@@ -51,7 +55,8 @@ const rows = [
     ...large,
     seeds: [42],
   },
-];
+  ...(values.recipes?.split(',') ?? []).map(name => ({ name, seeds: [42] })),
+].map(row => ({ ...row, ...(seeds && { seeds }) }));
 if (values.table) {
   console.log(renderTable());
   process.exit();

@@ -69,12 +69,12 @@ function recipeText({ name, file, extends: parents, recipe, origins }: TracedRec
   const { description, ...values } = recipe;
   const rows = Object.entries(values).map(([key, value]) => [
     key,
-    printable(valueText(key, value)),
+    printable(valueText(key, value), Infinity),
     printable(origins[key as keyof Recipe]),
   ]);
   return `${[
     printable(name),
-    indent(wrap(printable(description), WIDTH - 2)),
+    indent(wrap(printable(description, Infinity), WIDTH - 2)),
     indent(printable(file)),
     ...(parents.length > 0
       ? [indent(wrap(`extends ${parents.map(printable).join(', which extends ')}`, WIDTH - 2))]

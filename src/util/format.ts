@@ -16,6 +16,6 @@ export function counted(count: number, noun: string, plural = `${noun}s`): strin
 }
 
 /** Text from a file, which may be hostile, as it may reach a terminal: cut short, without control characters. */
-export function printable(text: string): string {
-  return text.slice(0, LONGEST).replace(/[\p{C}\p{Zl}\p{Zp}]/gu, '?');
+export function printable(text: string, longest = LONGEST): string {
+  return text.slice(0, longest).replace(/[\p{C}\p{Zl}\p{Zp}]/gu, '?');
 }
