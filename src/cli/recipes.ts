@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import type { Recipe, TracedRecipe } from '../train/recipe.js';
-import { printable } from '../util/format.js';
+import { printable, printableWhole } from '../util/format.js';
 import { indent, table, WIDTH, wrap } from './table.js';
 
 const EXAMPLES = `
@@ -69,12 +69,12 @@ function recipeText({ name, file, extends: parents, recipe, origins }: TracedRec
   const { description, ...values } = recipe;
   const rows = Object.entries(values).map(([key, value]) => [
     key,
-    printable(valueText(key, value), Infinity),
+    printableWhole(valueText(key, value)),
     printable(origins[key as keyof Recipe]),
   ]);
   return `${[
     printable(name),
-    indent(wrap(printable(description, Infinity), WIDTH - 2)),
+    indent(wrap(printableWhole(description), WIDTH - 2)),
     indent(printable(file)),
     ...(parents.length > 0
       ? [indent(wrap(`extends ${parents.map(printable).join(', which extends ')}`, WIDTH - 2))]

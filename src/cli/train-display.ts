@@ -1,6 +1,7 @@
 import { describeLeaks } from '../data/leaks.js';
 import type { Metrics } from '../evaluate/metrics.js';
 import { scalesText } from '../model/words.js';
+import { baselineText } from '../train/baseline-text.js';
 import type { SeedsResult, Spread } from '../train/seeds.js';
 import type { TrainEvent, TrainingRecord, TrainPlan, TrainResult } from '../train/types.js';
 import { counted, percent } from '../util/format.js';
@@ -128,12 +129,13 @@ export class TrainDisplay {
 
 /** What stands on standard output when a training is over. */
 export function summary({ folder, training, unfinished }: TrainResult): string {
-  const { test, validation, bestEpoch, history, interrupted, encoder, words } = training;
+  const { test, baseline, validation, bestEpoch, history, interrupted, encoder, words } = training;
   const figures = test ?? validation;
   return [
     ...(figures === undefined
       ? []
       : [`On the ${test ? 'test' : 'validation'} papers:`, metricsTable(figures), '']),
+    ...(baseline ? [baselineText(baseline)] : []),
     bestEpoch === 0
       ? 'No epoch was completed: these are the weights of the last step.'
       : `Best of ${counted(history.length, 'epoch')}: ${bestEpoch}, validation accuracy ${percent(validation!.accuracy)}.`,
@@ -179,6 +181,7 @@ export function seedsSummary({ folder, seeds, models, figures }: SeedsResult): s
       row('log loss', logLoss, value => value.toFixed(3)),
       row('validation accuracy', validationAccuracy, percent),
     ]),
+    ...(last.training.baseline ? [baselineText(last.training.baseline)] : []),
     ...(last.training.encoder.random
       ? ['The encoder began with random weights and has read nothing else: its accuracy means nothing yet.']
       : []),

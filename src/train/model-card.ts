@@ -8,6 +8,7 @@ import { USAGE } from '../model/usage.js';
 import { scalesText } from '../model/words.js';
 import { counted, percent } from '../util/format.js';
 import { formatDuration } from '../util/progress.js';
+import { baselineText } from './baseline-text.js';
 import type { TrainingRecord } from './types.js';
 
 /** The README.md of a saved model: what it is, how good it is on what, and how it is used. */
@@ -31,6 +32,7 @@ export function modelCard(training: TrainingRecord): string {
     ...USAGE,
     '## Results',
     ...(training.test === undefined ? [] : results('Test', training.test)),
+    ...(training.baseline ? [baselineText(training.baseline)] : []),
     ...(training.validation === undefined ? [] : results('Validation', training.validation)),
     training.test === undefined && training.validation === undefined ? 'None: no epoch was completed.' : '',
     '## Training data',

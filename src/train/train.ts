@@ -31,7 +31,7 @@ import { DEFAULT_RECIPE, loadRecipe, type Recipe } from './recipe.js';
 import { RunFolder } from './run-folder.js';
 import { DEFAULT_SAVE_AS } from './stored-as.js';
 import type { TrainHooks, TrainingRecord, TrainOptions, TrainPlan, TrainResult } from './types.js';
-import { learnWords, type TrainedWords, wordsRecord } from './words.js';
+import { learnWords, type TrainedWords, wordsAlone, wordsRecord } from './words.js';
 
 export type * from './types.js';
 
@@ -242,6 +242,7 @@ async function learn(
     ...(words && { words: wordsRecord(words) }),
     ...(trained && { trained: { papers: trained.metrics.papers, accuracy: trained.metrics.accuracy } }),
     test: test?.metrics,
+    ...(test && { baseline: await wordsAlone(data, hooks) }),
     steps,
     sessions,
     trainingSeconds: totalSeconds(state),

@@ -174,6 +174,13 @@ export interface SessionRecord {
   seconds: number;
 }
 
+/** What TF-IDF and logistic regression reach. */
+export interface WordsFigures {
+  accuracy: number;
+  macroF1: number;
+  logLoss: number;
+}
+
 /** What training.json holds. */
 export interface TrainingRecord extends TrainPlan {
   /** Stopped by the user before its time. A test that was stopped leaves this false: the model is complete. */
@@ -199,6 +206,8 @@ export interface TrainingRecord extends TrainPlan {
   trained?: { papers: number; accuracy: number } | undefined;
   /** Undefined if training or the test itself was interrupted. */
   test: Metrics | undefined;
+  /** Of words alone, learnt from the same papers, on the test papers; undefined if that was interrupted. */
+  baseline?: WordsFigures | undefined;
   /** Steps taken, by all sessions. */
   steps: number;
   /** More than one if the training was resumed. */

@@ -1,13 +1,14 @@
 import type { Dataset } from '../data/dataset.js';
-import { trainWords } from '../evaluate/baseline/baseline.js';
+import { type BaselineProgress, scoreBaseline, trainWords } from '../evaluate/baseline/baseline.js';
 import { compact } from '../evaluate/baseline/compact.js';
 import { wordLogits } from '../evaluate/blend.js';
 import { targetsOf } from '../evaluate/figures.js';
 import { scoreLogits } from '../evaluate/score.js';
 import { SparseClassifier } from '../model/sparse-classifier.js';
 import type { Words } from '../model/words.js';
+import { isCancelled } from '../util/cancel.js';
 import type { Recipe } from './recipe.js';
-import type { TrainHooks } from './types.js';
+import type { TrainHooks, WordsFigures } from './types.js';
 
 /** What a model will know of words, before it is known how much they are worth beside its encoder. */
 export interface TrainedWords {
@@ -47,6 +48,28 @@ export async function learnWords(
     validation,
     validationAccuracy: scoreLogits(validation, targetsOf(data.validation), data.labels).metrics.accuracy,
   };
+}
+
+/**
+ * What words alone, learnt from the same papers, say of the test papers: no figure means much without it. Undefined if
+ * the signal comes before it is known.
+ */
+export async function wordsAlone(
+  data: Dataset,
+  { onProgress, signal }: TrainHooks,
+): Promise<WordsFigures | undefined> {
+  const hooks = {
+    signal,
+    onProgress: (progress: BaselineProgress) => onProgress?.({ type: 'words', ...progress }),
+  };
+  try {
+    const { classifier } = await trainWords(data, hooks);
+    const { accuracy, macro, logLoss } = (await scoreBaseline(classifier, data.test, hooks)).metrics;
+    return { accuracy, macroF1: macro.f1, logLoss };
+  } catch (error) {
+    if (isCancelled(error)) return undefined;
+    throw error;
+  }
 }
 
 /** What training.json says of words. */

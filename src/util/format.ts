@@ -16,6 +16,11 @@ export function counted(count: number, noun: string, plural = `${noun}s`): strin
 }
 
 /** Text from a file, which may be hostile, as it may reach a terminal: cut short, without control characters. */
-export function printable(text: string, longest = LONGEST): string {
-  return text.slice(0, longest).replace(/[\p{C}\p{Zl}\p{Zp}]/gu, '?');
+export function printable(text: string): string {
+  return printableWhole(text.slice(0, LONGEST));
+}
+
+/** As {@link printable}, but of any length. */
+export function printableWhole(text: string): string {
+  return text.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, '?');
 }

@@ -16,6 +16,8 @@ describe('recipes', () => {
     const { stdout } = await cli(['recipes', 'show', 'v3.7']);
     expect(stdout).toContain('extends v3.6, which extends v2');
     expect(stdout).toMatch(/^classWeights +cs\.AI 2 +v3\.7$/m);
+    const { stdout: long } = await cli(['recipes', 'show', 'arxiv']);
+    expect(long.replaceAll(/\s+/g, ' ')).toContain(loadRecipe('arxiv').description);
     const json = await cli(['recipes', 'show', 'v3.7', '--json']);
     expect(JSON.parse(json.stdout).recipe).toEqual(loadRecipe('v3.7'));
   });

@@ -94,7 +94,9 @@ describe('train', () => {
     expect(stderr).toMatch(/cpu, fp32, \d+ threads?, batches of 12, seed 42/);
     expect(stderr).toMatch(/^epoch 1\/2: loss \d\.\d+, .*\nepoch 2\/2: /m);
     expect(stdout).toMatch(/precision +recall +F1 +papers\ncs\.AI /);
+    expect(stdout).toMatch(/^Words alone \(.*\): accuracy \d+\.\d %, macro-F1 /m);
     expect(stdout).toContain('its accuracy means nothing yet');
+    expect(readFileSync(join(out, 'README.md'), 'utf8')).toMatch(/^Words alone \(/m);
     expect(stdout).toContain(`Saved: ${out}`);
     expect((await openSavedModel(out)).labels).toEqual(['cs.AI', 'cs.CL', 'cs.CV', 'cs.LG']);
     expect(readdirSync(folder)).toEqual(['model']);

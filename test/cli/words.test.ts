@@ -6,6 +6,7 @@ import { loadDataset } from '../../src/data/dataset.js';
 import { scoreBaseline, trainWords } from '../../src/evaluate/baseline/baseline.js';
 import { type EvaluateModelOptions, evaluateModel } from '../../src/evaluate/evaluate-model.js';
 import { tuneModel } from '../../src/evaluate/tune-model.js';
+import { openSavedModel } from '../../src/model/saved-model.js';
 import type { TrainResult } from '../../src/train/types.js';
 import { cli, examplePapers } from '../support/cli.js';
 
@@ -107,6 +108,9 @@ describe('a model with words beside its encoder', () => {
     expect(cached).toBe(true);
     const { metrics } = await scoreBaseline(classifier, dataset.test);
     expect(judged.baseline!.metrics).toEqual(metrics);
+    const { accuracy, macro, logLoss } = metrics;
+    const { training } = await openSavedModel(folder);
+    expect(training).toMatchObject({ baseline: { accuracy, macroF1: macro.f1, logLoss } });
   });
 
   it('is refused by the name of the file that was cut', async () => {
