@@ -2,6 +2,7 @@ import { pacer } from '../util/pace.js';
 import { seededRandom } from '../util/random.js';
 import { quantile } from './distribution.js';
 import {
+  type Agreement,
   type Averages,
   argMaxRows,
   type CountMetrics,
@@ -35,6 +36,8 @@ export interface MetricIntervals {
   macro: AverageIntervals;
   weighted: AverageIntervals;
   perClass: ({ label: string } & AverageIntervals)[];
+  /** Where `Metrics` has them. */
+  categories?: { share: Interval; wrongShare: Interval };
 }
 
 /** What a model said of the papers. */
@@ -99,6 +102,35 @@ export async function bootstrapDifference(
     return a(counts, undefinedAs).map((figure, i) => figure - subtrahends[i]!);
   };
   return nested(await bootstrap(targets.length, difference, options), labels);
+}
+
+/**
+ * The intervals of `Metrics.categories`, over sets of papers whose categories are known.
+ *
+ * @throws ArxivNativeError CANCELLED soon after the signal comes
+ */
+export async function bootstrapCategories(
+  found: readonly (Agreement | undefined)[],
+  options: BootstrapOptions,
+): Promise<NonNullable<MetricIntervals['categories']>> {
+  const known = found.filter(each => each !== undefined);
+  const isLabel = Uint8Array.from(known, each => Number(each === 'label'));
+  const isAnother = Uint8Array.from(known, each => Number(each === 'another category'));
+  const [share, wrongShare] = await bootstrap(
+    known.length,
+    (counts, undefinedAs) => {
+      let right = 0;
+      let crossListed = 0;
+      for (let paper = 0; paper < known.length; paper++) {
+        right += counts[paper]! * isLabel[paper]!;
+        crossListed += counts[paper]! * isAnother[paper]!;
+      }
+      const wrong = known.length - right;
+      return [(right + crossListed) / known.length, wrong > 0 ? crossListed / wrong : undefinedAs];
+    },
+    options,
+  );
+  return { share: share!, wrongShare: wrongShare! };
 }
 
 /**

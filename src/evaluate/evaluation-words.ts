@@ -96,11 +96,12 @@ export function figureRows({ metrics, intervals, argmax, baseline }: Evaluation)
 }
 
 /** How often an answer is among the paper's own categories; nothing where they are not known. */
-export function agreementSentences({ metrics: { categories } }: Evaluation): string[] {
-  if (categories === undefined) return [];
-  const { papers: count, share, wrong, wrongShare } = categories;
+export function agreementSentences({ metrics, intervals }: Evaluation): string[] {
+  if (metrics.categories === undefined) return [];
+  const { papers: count, wrong } = metrics.categories;
+  const { share, wrongShare } = intervals.categories!;
   return [
-    `Of ${counted(count, 'paper')} whose categories are known, ${percent(share)} are given one of their own; of the ${grouped(wrong)} wrong answers ${percent(wrongShare)} are another category of the paper.`,
+    `Of ${counted(count, 'paper')} whose categories are known, ${ranged(share, percent)} are given one of their own; of the ${grouped(wrong)} wrong answers ${wrong === 0 ? 'none are' : `${ranged(wrongShare, percent)} are`} another category of the paper.`,
   ];
 }
 

@@ -1,6 +1,12 @@
 import type { Example } from '../data/dataset.js';
-import { type Answers, type BootstrapOptions, bootstrapMetrics, type MetricIntervals } from './bootstrap.js';
-import { evaluate, type Metrics } from './metrics.js';
+import {
+  type Answers,
+  type BootstrapOptions,
+  bootstrapCategories,
+  bootstrapMetrics,
+  type MetricIntervals,
+} from './bootstrap.js';
+import { agreements, argMaxRows, evaluate, type Metrics } from './metrics.js';
 
 /** Figures, and how they vary over sets of papers like these. */
 export interface Figures {
@@ -20,9 +26,14 @@ export async function figuresOf(
 ): Promise<Figures> {
   const targets = targetsOf(examples);
   const categories = examples.map(({ paper }) => paper.categories);
+  const chosen = predicted ?? argMaxRows(probabilities, labels.length);
+  const found = agreements(chosen, targets, labels, categories);
   return {
     metrics: evaluate(probabilities, targets, labels, { predicted, categories }),
-    intervals: await bootstrapMetrics({ probabilities, predicted }, targets, labels, options),
+    intervals: {
+      ...(await bootstrapMetrics({ probabilities, predicted }, targets, labels, options)),
+      ...(found && { categories: await bootstrapCategories(found, options) }),
+    },
   };
 }
 

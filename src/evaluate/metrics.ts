@@ -114,14 +114,14 @@ export function evaluate(
   const papers = targets.length;
   const top = argMaxRows(probabilities, labels.length);
   const chosen = predicted ?? top;
-  const agreement = categories && categoryMetrics(chosen, targets, labels, categories);
+  const agreement = categories && agreements(chosen, targets, labels, categories);
   return {
     papers,
     ...countMetrics(confusionOf(chosen, targets, labels.length), labels),
     logLoss: mean(paperLosses(probabilities, targets, labels.length)),
     brier: mean(paperBriers(probabilities, targets, labels.length)),
     calibrationError: calibrationError(calibrationBins(probabilities, top, targets)),
-    ...(agreement && { categories: agreement }),
+    ...(agreement && { categories: categoryMetrics(agreement) }),
   };
 }
 
@@ -208,28 +208,34 @@ function confusionOf(predicted: Int32Array, targets: ArrayLike<number>, classes:
   return confusion;
 }
 
-function categoryMetrics(
+/** What an answer is to a paper whose categories are known. */
+export type Agreement = 'label' | 'another category' | 'no category';
+
+/** Of each paper; undefined where its categories are not known, and altogether where none has one beside its label. */
+export function agreements(
   predicted: Int32Array,
   targets: ArrayLike<number>,
   labels: readonly string[],
   categories: readonly (readonly string[])[],
-): CategoryMetrics | undefined {
-  const counts = { papers: 0, wrong: 0, crossListed: 0 };
+): (Agreement | undefined)[] | undefined {
   let others = false;
-  for (const [paper, own] of categories.entries()) {
+  const found = categories.map((own, paper): Agreement | undefined => {
     // Labels of another kind say nothing of categories.
-    if (!own.includes(labels[targets[paper]!]!)) continue;
+    if (!own.includes(labels[targets[paper]!]!)) return undefined;
     others ||= own.length > 1;
-    counts.papers += 1;
-    if (predicted[paper] === targets[paper]) continue;
-    counts.wrong += 1;
-    if (own.includes(labels[predicted[paper]!]!)) counts.crossListed += 1;
-  }
-  const { papers, wrong, crossListed } = counts;
-  if (!others) return undefined;
+    if (predicted[paper] === targets[paper]) return 'label';
+    return own.includes(labels[predicted[paper]!]!) ? 'another category' : 'no category';
+  });
+  return others ? found : undefined;
+}
+
+function categoryMetrics(found: readonly (Agreement | undefined)[]): CategoryMetrics {
+  const count = (wanted: Agreement) => found.filter(each => each === wanted).length;
+  const [right, crossListed, none] = [count('label'), count('another category'), count('no category')];
+  const wrong = crossListed + none;
   return {
-    papers,
-    share: (papers - wrong + crossListed) / papers,
+    papers: right + wrong,
+    share: (right + crossListed) / (right + wrong),
     wrong,
     wrongShare: ratio(crossListed, wrong),
   };

@@ -1,7 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { bootstrap, bootstrapDifference, bootstrapMetrics } from '../../src/evaluate/bootstrap.js';
+import {
+  bootstrap,
+  bootstrapCategories,
+  bootstrapDifference,
+  bootstrapMetrics,
+} from '../../src/evaluate/bootstrap.js';
 import { quantile } from '../../src/evaluate/distribution.js';
-import { evaluate } from '../../src/evaluate/metrics.js';
+import { type Agreement, evaluate } from '../../src/evaluate/metrics.js';
 import { seededRandom } from '../../src/util/random.js';
 import { expected, letters, simulated } from './expected.js';
 
@@ -173,5 +178,28 @@ describe('bootstrapDifference', () => {
     const same = { probabilities };
     const { logLoss } = await bootstrapDifference(same, same, targets, labels, options);
     expect(logLoss).toEqual({ value: 0, low: 0, high: 0 });
+  });
+});
+
+describe('bootstrapCategories', () => {
+  const papers = (agreement: Agreement | undefined, count: number) => Array(count).fill(agreement);
+
+  it('is of the papers whose categories are known: a share varies as the binomial distribution says', async () => {
+    const found = [...papers('label', 240), ...papers('another category', 120), ...papers('no category', 40)];
+    const { share, wrongShare } = await bootstrapCategories([...found, ...papers(undefined, 99)], options);
+    expect([share.value, wrongShare.value]).toEqual([0.9, 0.75]);
+    const width = (p: number, n: number) => 2 * 1.96 * Math.sqrt((p * (1 - p)) / n);
+    expect((share.high - share.low) / width(0.9, 400)).toBeCloseTo(1, 1);
+    expect((wrongShare.high - wrongShare.low) / width(0.75, 160)).toBeCloseTo(1, 1);
+  });
+
+  it('leaves out samples without a wrong answer, and has a value where there is none', async () => {
+    const { wrongShare } = await bootstrapCategories([...papers('label', 5), 'another category'], options);
+    expect(wrongShare).toEqual({ value: 1, low: 1, high: 1 });
+    const right = await bootstrapCategories(papers('label', 5), options);
+    expect(right).toEqual({
+      share: { value: 1, low: 1, high: 1 },
+      wrongShare: { value: 0, low: 0, high: 0 },
+    });
   });
 });
