@@ -11,7 +11,11 @@ import { formatDuration, Progress, Stages } from '../util/progress.js';
 import { number, placementOptions, saveAsOption, TRAINING_PRECISIONS, wholeNumber } from './arguments.js';
 import { interruptible } from './interrupt.js';
 
-type PretrainFlags = Omit<PretrainOptions, 'learningRate'> & { lr?: number; json?: boolean };
+type PretrainFlags = Omit<PretrainOptions, 'learningRate' | 'headLearningRateFactor'> & {
+  lr?: number;
+  headLrFactor?: number;
+  json?: boolean;
+};
 
 const EXAMPLES = `
 Examples:
@@ -52,6 +56,11 @@ export function register(program: Command): void {
     .option('--batch-tokens <n>', 'tokens a step, at least (default: 8192)', wholeNumber)
     .option('--max-length <tokens>', 'longest text, title and abstract together (default: 256)', wholeNumber)
     .option('--lr <rate>', 'highest learning rate (default: 5e-4, with --encoder 5e-5)', number)
+    .option(
+      '--head-lr-factor <n>',
+      'how many times as fast what reads categories and teacher learns (default: 30)',
+      number,
+    )
     .option('--warmup <steps>', 'until it is reached, at most a tenth of all (default: 500)', wholeNumber)
     .option('--weight-decay <rate>', "AdamW's (default: 0.01)", number)
     .option('--mask-rate <share>', 'of the words to be guessed (default: 0.15)', number)
@@ -77,12 +86,16 @@ export function register(program: Command): void {
     .action((flags: PretrainFlags) => interruptible(signal => run(flags, signal)));
 }
 
-async function run({ lr, json = false, ...flags }: PretrainFlags, signal: AbortSignal): Promise<void> {
+async function run(
+  { lr, headLrFactor, json = false, ...flags }: PretrainFlags,
+  signal: AbortSignal,
+): Promise<void> {
   const { pretrain } = await import('../train/pretrain/pretrain.js');
   const display = new Display();
   signal.addEventListener('abort', () => display.note('stopping after this step; once more ends at once'));
   const hooks = { signal, onProgress: (event: PretrainEvent) => display.show(event) };
-  const result = await pretrain({ ...flags, learningRate: lr }, hooks).finally(() => display.stop());
+  const rates = { learningRate: lr, headLearningRateFactor: headLrFactor };
+  const result = await pretrain({ ...flags, ...rates }, hooks).finally(() => display.stop());
   process.stdout.write(json ? `${JSON.stringify(result)}\n` : summary(result));
 }
 

@@ -27,6 +27,7 @@ const TYPES: OptionTypes<PretrainOptions> = {
   batchTokens: 'number',
   maxLength: 'number',
   learningRate: 'number',
+  headLearningRateFactor: 'number',
   warmup: 'number',
   weightDecay: 'number',
   maskRate: 'number',
@@ -89,6 +90,7 @@ export function checkPretrainOptions(options: PretrainOptions): void {
   };
   inRange('hours', value => value > 0 && value < 1e5, 'a number above 0');
   inRange('learningRate', value => value > 0 && value < 1, 'a number above 0 and below 1');
+  inRange('headLearningRateFactor', value => value > 0 && value < 1e4, 'a number above 0');
   inRange('weightDecay', value => value >= 0 && value < 1, 'a number from 0 to below 1');
   inRange('maskRate', value => value > 0 && value < 1, 'a number above 0 and below 1');
   inRange('categoryWeight', value => value >= 0 && value < 1e6, 'a number of at least 0');
@@ -106,6 +108,7 @@ export function settingsOf(options: PretrainOptions): PretrainPlan['settings'] {
     batchTokens: options.batchTokens ?? 8192,
     maxLength: options.maxLength ?? 256,
     learningRate: options.learningRate ?? (encoder === undefined ? 5e-4 : 5e-5),
+    headLearningRateFactor: options.headLearningRateFactor ?? 30,
     warmup: options.warmup ?? 500,
     weightDecay: options.weightDecay ?? 0.01,
     maskRate: options.maskRate ?? 0.15,

@@ -264,7 +264,7 @@ function engineOptions(
   settings: PretrainPlan['settings'],
   pretraining: PretrainingShape,
 ): Omit<ModelOptions, 'device' | 'precision' | 'threads'> {
-  const { learningRate, weightDecay, dropout, seed } = settings;
+  const { learningRate, headLearningRateFactor, weightDecay, dropout, seed } = settings;
   return {
     encoder: {
       ...shape,
@@ -278,7 +278,7 @@ function engineOptions(
       freezeEmbeddings: false,
       grouping: 'encoder',
       learningRate,
-      headLearningRate: learningRate,
+      headLearningRate: learningRate * headLearningRateFactor,
       weightDecay,
       headWeightDecay: weightDecay,
       beta1: 0.9,

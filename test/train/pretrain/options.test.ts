@@ -20,6 +20,7 @@ describe('checkPretrainOptions', () => {
     [{ teacher: 't', teacherWeight: 0 }, '"teacherWeight" must be a number above 0, not 0'],
     [{ teacher: 't', teacherLength: 2 }, '"teacherLength" must be a whole number >= 3, not 2'],
     [{ teacherLength: 9 }, 'are of a teacher'],
+    [{ headLearningRateFactor: 0 }, '"headLearningRateFactor" must be a number above 0, not 0'],
     [{ saveAs: 'int8' }, '"saveAs" must be one of fp32, bf16, fp16'],
     [{ encoder: 'e', config: 'small' }, '"encoder" has its own sizes'],
     [{ revision: 'main' }, '"revision" is of an encoder on the Hub'],
