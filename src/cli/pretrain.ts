@@ -28,8 +28,9 @@ Examples:
 
 A config is JSON with hiddenSize, layers, attentionHeads, intermediateSize, maxPositions and, if --vocab-size is not
 given, vocabSize. The corpus is read twice (once for the vocabulary, once to be tokenized) and then lies tokenized in
-OUT.pretraining; a teacher reads it once, before the first step, and what it said lies there too. From the first checkpoint on OUT is an encoder that can be used, and each checkpoint replaces it. After
-a crash, a kill or Ctrl-C the same command with --resume goes on from the last one, on a CPU bit for bit.`;
+OUT.pretraining; a teacher reads it once more, before the first step, and what it made of the papers lies there too. From
+the first checkpoint on OUT is an encoder that can be used, and each checkpoint replaces it. After a crash, a kill or
+Ctrl-C the same command with --resume goes on from the last one, on a CPU bit for bit.`;
 
 export function register(program: Command): void {
   const command = program

@@ -26,7 +26,8 @@ const KIND = {
 
 /**
  * Pre-training in progress: `OUT.pretraining`. Beside what every such folder holds there are the vocabulary, the
- * tokenized corpus and what a teacher makes of it. The encoder itself stands at OUT from the first checkpoint on, and is replaced by each.
+ * tokenized corpus and what a teacher makes of it. The encoder itself stands at OUT from the first checkpoint on, and is
+ * replaced by each.
  */
 export class PretrainFolder extends WorkFolder<PretrainState> {
   /** As WorkFolder's `occupy`. @throws ArxivNativeError as RunFolder's `use` does */
