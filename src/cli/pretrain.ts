@@ -56,7 +56,7 @@ export function register(program: Command): void {
     .option('--out <folder>', 'where the encoder will be written (default: runs/pretrained)')
     .option('--batch-tokens <n>', 'tokens a step, at least (default: 8192)', wholeNumber)
     .option('--max-length <tokens>', 'longest text, title and abstract together (default: 256)', wholeNumber)
-    .option('--lr <rate>', 'highest learning rate (default: 5e-4, with --encoder 5e-5)', number)
+    .option('--lr <rate>', 'highest learning rate (default: 1e-3, with --encoder 5e-5)', number)
     .option(
       '--head-lr-factor <n>',
       'how many times as fast what reads categories and teacher learns (default: 30)',
@@ -67,7 +67,7 @@ export function register(program: Command): void {
     .option('--mask-rate <share>', 'of the words to be guessed (default: 0.15)', number)
     .option(
       '--category-weight <weight>',
-      "how much guessing a paper's first category counts; 0: words alone (default: 1)",
+      "how much guessing a paper's first category counts; 0: words alone (default: 10, with --encoder 1)",
       number,
     )
     .option('--teacher <encoder>', "match this encoder's mean state of each paper: a folder, or a Hub id")

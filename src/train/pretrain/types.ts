@@ -23,7 +23,7 @@ export interface PretrainOptions {
   batchTokens?: number | undefined;
   /** Most tokens of a paper; 256 if absent. */
   maxLength?: number | undefined;
-  /** The highest; 5e-4 for a new encoder and 5e-5 for another if absent. */
+  /** The highest; 1e-3 for a new encoder and 5e-5 for another if absent. */
   learningRate?: number | undefined;
   /** How many times as fast what reads categories and a teacher's states learns; 30 if absent. */
   headLearningRateFactor?: number | undefined;
@@ -33,7 +33,7 @@ export interface PretrainOptions {
   weightDecay?: number | undefined;
   /** Share of the words that are to be guessed; 0.15 if absent. */
   maskRate?: number | undefined;
-  /** How much guessing a paper's first category counts beside its words; 1 if absent, 0 for words alone. */
+  /** How much guessing a paper's first category counts beside its words, 0: words alone; 10 for a new encoder and 1 for another if absent. */
   categoryWeight?: number | undefined;
   /** An encoder (a folder, or an id of the Hub) whose mean state of each paper is to be matched beside the words. */
   teacher?: string | undefined;
