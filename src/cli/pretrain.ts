@@ -67,7 +67,7 @@ export function register(program: Command): void {
     .option('--mask-rate <share>', 'of the words to be guessed (default: 0.15)', number)
     .option(
       '--category-weight <weight>',
-      "how much guessing a paper's first category counts; 0: words alone (default: 10, with --encoder 1)",
+      "how much guessing a paper's first category counts; 0: words alone (default: 1)",
       number,
     )
     .option('--teacher <encoder>', "match this encoder's mean state of each paper: a folder, or a Hub id")

@@ -29,7 +29,7 @@ writeFileSync(
 const at = (name: string) => join(scratch, name);
 const args = (out: string, ...more: string[]) => [
   ...['pretrain', '--corpus', examplePapers, '--out', out, '--batch-tokens', '512', '--max-length', '64'],
-  ...['--log-every', '5', '--precision', 'fp32', '--category-weight', '1', ...more],
+  ...['--log-every', '5', '--precision', 'fp32', ...more],
 ];
 const fresh = (out: string, ...more: string[]) =>
   args(out, '--config', sizes, '--steps', '40', '--checkpoint-every', '4', '--lr', '2e-3', ...more);

@@ -112,7 +112,7 @@ export function settingsOf(options: PretrainOptions): PretrainPlan['settings'] {
     warmup: options.warmup ?? 500,
     weightDecay: options.weightDecay ?? 0.01,
     maskRate: options.maskRate ?? 0.15,
-    categoryWeight: options.categoryWeight ?? (encoder === undefined ? 10 : 1),
+    categoryWeight: options.categoryWeight ?? 1,
     ...(options.teacher !== undefined && { teacherWeight: options.teacherWeight ?? 10 }),
     dropout: options.dropout ?? 0,
     seed: options.seed ?? DEFAULT_SEED,

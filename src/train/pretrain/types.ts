@@ -33,7 +33,7 @@ export interface PretrainOptions {
   weightDecay?: number | undefined;
   /** Share of the words that are to be guessed; 0.15 if absent. */
   maskRate?: number | undefined;
-  /** How much guessing a paper's first category counts beside its words, 0: words alone; 10 for a new encoder and 1 for another if absent. */
+  /** How much guessing a paper's first category counts beside its words; 1 if absent, 0 for words alone. */
   categoryWeight?: number | undefined;
   /** An encoder (a folder, or an id of the Hub) whose mean state of each paper is to be matched beside the words. */
   teacher?: string | undefined;
