@@ -138,7 +138,9 @@ describe('pretrain', () => {
     // No worse than before, which a head drawn anew would be.
     const [before, after] = [record(straight), record(out)];
     expect(after.evaluation!.wordLoss).toBeCloseTo(before.evaluation!.wordLoss, 1);
-    expect(after.start).toMatchObject({ random: false });
+    expect(after.start).toMatchObject({ random: false, record: { fingerprint: before.fingerprint } });
+    const card = readFileSync(join(out, 'README.md'), 'utf8');
+    expect(card).toMatch(/trained from random weights on `papers.jsonl`: 40 steps; [\d,]+ tokens; /);
     const [old, adapted] = await Promise.all(
       [straight, out].map(folder => openTensors(join(folder, 'model.safetensors'))),
     );

@@ -1,5 +1,6 @@
 import { basename } from 'node:path';
-import { counted, grouped, percent } from '../../util/format.js';
+import { isObject, TrainingRecordReader } from '../../evaluate/report/record.js';
+import { counted, grouped, percent, printable } from '../../util/format.js';
 import { formatDuration } from '../../util/progress.js';
 import type { Figures, PretrainRecord } from './types.js';
 
@@ -39,8 +40,39 @@ export function encoderCard(record: PretrainRecord): string {
       `- ${record.device}, ${record.precision}, ${record.threads} threads, ${formatDuration(record.seconds)}${record.sessions.length > 1 ? ` in ${record.sessions.length} sessions` : ''}${teacher === undefined ? '' : ", without the teacher's reading"}; weights stored in ${record.saveAs}`,
       `- arxiv-native ${versions.package}, LibTorch ${versions.libtorch}, Node ${versions.node}; ${record.finishedAt}`,
     ].join('\n'),
+    ...earlier(start.record),
     'The whole record is in pretraining.json.',
   ].join('\n\n')}\n`;
+}
+
+/** Of what an encoder's own record says, which may be of any version or hand, what is there. */
+function earlier(record: Record<string, unknown> | undefined): string[] {
+  if (record === undefined) return [];
+  const reader = new TrainingRecordReader(record);
+  const said = (before: string, path: string, after: string, form: (value: number) => string = String) => {
+    const value = reader.number(path);
+    return value === undefined ? [] : [`${before}${form(value)}${after}`];
+  };
+  const start = reader.value('start.random') === true ? undefined : reader.text('start.id');
+  const before = reader.value('start.record');
+  const facts = [
+    ...said('', 'steps', ' steps', grouped),
+    ...said('', 'tokensSeen', ' tokens', grouped),
+    ...said('', 'epochs', ' times the corpus', value => value.toFixed(2)),
+    ...said('at least ', 'settings.batchTokens', ' tokens a step', grouped),
+    ...said('texts of at most ', 'settings.maxLength', ''),
+    ...said('learning rate ', 'settings.learningRate', ''),
+    ...said('categories weigh ', 'settings.categoryWeight', ''),
+    ...said('the teacher weighs ', 'settings.teacherWeight', ''),
+    ...said('seed ', 'settings.seed', ''),
+    ...said('', 'seconds', '', formatDuration),
+  ];
+  const files = reader.objects('corpus.files').map(({ name }) => `\`${printable(String(name))}\``);
+  return [
+    '## Before that',
+    `The encoder was trained ${start === undefined ? 'from random weights' : `further from ${printable(basename(start))}`}${files.length > 0 ? ` on ${files.join(', ')}` : ''}: ${facts.join('; ')}.`,
+    ...(isObject(before) ? earlier(before).slice(1) : []),
+  ];
 }
 
 function tasksOf({ teacher }: PretrainRecord, guessed: boolean): string {

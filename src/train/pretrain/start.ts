@@ -4,7 +4,7 @@ import type { ReadHooks, ReadProgress } from '../../data/rows.js';
 import { unlabelledPapers } from '../../data/unlabelled.js';
 import { ArxivNativeError } from '../../errors.js';
 import { type EncoderFiles, openEncoder } from '../../model/encoder.js';
-import { bertConfig } from '../../model/encoder-folder.js';
+import { bertConfig, pretrainingOf } from '../../model/encoder-folder.js';
 import type { EncoderShape } from '../../native.js';
 import { Tokenizer } from '../../text/tokenizer.js';
 import { fileError, writeFileSynced } from '../../util/files.js';
@@ -52,7 +52,12 @@ export async function startOf(
 ): Promise<Start> {
   if (existing !== undefined) {
     const { id, revision, shape, tokenizer } = existing;
-    const origin = { id, ...(revision !== undefined && { revision }), random: false };
+    const record = await pretrainingOf(existing.folder);
+    const origin = {
+      ...{ id, random: false },
+      ...(revision !== undefined && { revision }),
+      ...(record !== undefined && { record }),
+    };
     return { origin, shape, tokenizer, files: existing };
   }
   const { vocabSize, layers, hiddenSize } = sizes!;

@@ -95,8 +95,8 @@ export type PretrainEvent =
 export interface PretrainPlan {
   /** SHA-256 of all that decides the weights on a CPU. */
   fingerprint: string;
-  /** What it began as. */
-  start: { id: string; revision?: string; random: boolean };
+  /** What it began as, and what its pretraining.json said, if it had one. */
+  start: { id: string; revision?: string; random: boolean; record?: Record<string, unknown> };
   shape: EncoderShape;
   /** Without what only serves pre-training. */
   parameters: number;
