@@ -42,12 +42,11 @@ export {
   describe,
 } from './evaluate/describe.js';
 export {
-  type AgainstBest,
+  type AgainstOther,
   type Ensemble,
   type EnsembleMember,
   type EnsembleModelsHooks,
   type EnsembleModelsOptions,
-  type EnsemblePart,
   ensembleModels,
 } from './evaluate/ensemble-models.js';
 export {
@@ -57,6 +56,7 @@ export {
   evaluateModel,
 } from './evaluate/evaluate-model.js';
 export type { Averages, CategoryMetrics, ClassMetrics, CountMetrics, Metrics } from './evaluate/metrics.js';
+export type { JudgedPart } from './evaluate/parts.js';
 export {
   type Report,
   type ReportModelHooks,

@@ -12,7 +12,7 @@ import type { McNemar } from '../evaluate/mcnemar.js';
 import { grouped, percent, printable } from '../util/format.js';
 import { indent, table, WIDTH, wrap } from './table.js';
 
-const BASELINE = 'baseline';
+export const BASELINE = 'baseline';
 /** Longer names lose their beginning, so that tables stay within 80 columns. */
 const LONGEST_NAME = 12;
 
@@ -35,16 +35,16 @@ export function comparisonText(comparison: Comparison): string {
     [`Points above ${first!.name}, which was named first, on the same papers`, [against(others, label)]],
     ["McNemar's test: papers that only one of the two has right", [tests(first!, others)]],
     ["The predecessor's objectives", objectivesTable(rows)],
-    ['No baseline', baselineOmitted === undefined ? [] : [wrapped(printable(baselineOmitted))]],
   ];
   return [
     ...models.flatMap(modelText),
     '',
     ...paperSentences(data).map(wrapped),
-    wrapped(`On ${device}, ${precision}.${baseline ? baselineText(baseline.source) : ''}`),
+    wrapped(`On ${device}, ${precision}.${baseline ? ` ${baselineText(baseline)}` : ''}`),
     ...sections
       .filter(([, body]) => body.length > 0)
       .flatMap(([title, body]) => ['', title, ...body.map(indent)]),
+    ...omittedText(baselineOmitted),
     '',
   ].join('\n');
 }
@@ -71,8 +71,14 @@ export function seenText(name: string, seen: ComparedModel['seen']): string[] {
   return [`${shortName(name)} was ${parts.join(' and ')} of these papers: its figures flatter it.`];
 }
 
-function baselineText(source: string): string {
-  return ` The baseline is TF-IDF and logistic regression, trained on ${printable(source)}.`;
+export function baselineText({ source }: { source: string }): string {
+  return `The baseline is TF-IDF and logistic regression, trained on ${printable(source)}.`;
+}
+
+/** Nothing where there is a baseline, or none was wanted. */
+export function omittedText(baselineOmitted: string | undefined): string[] {
+  if (baselineOmitted === undefined) return [];
+  return ['', 'No baseline', indent(wrapped(printable(baselineOmitted)))];
 }
 
 function figures(rows: readonly Row[], label: string | undefined): string {

@@ -1,8 +1,17 @@
-import type { Ensemble, EnsembleMember, EnsemblePart } from '../evaluate/ensemble-models.js';
+import type { AgainstOther, Ensemble, EnsembleMember } from '../evaluate/ensemble-models.js';
 import { decimal, leftOutSentences, points, ranged, ruleSentence } from '../evaluate/evaluation-words.js';
 import type { Figures } from '../evaluate/figures.js';
+import type { JudgedPart } from '../evaluate/parts.js';
 import { counted, grouped, printable } from '../util/format.js';
-import { differenceText, pText, seenText, shortName } from './compare-text.js';
+import {
+  BASELINE,
+  baselineText,
+  differenceText,
+  omittedText,
+  pText,
+  seenText,
+  shortName,
+} from './compare-text.js';
 import { indent, table, WIDTH, wrap } from './table.js';
 
 const TITLES = {
@@ -12,20 +21,21 @@ const TITLES = {
 
 /** An ensemble for a terminal of 80 columns. */
 export function ensembleText(ensemble: Ensemble): string {
-  const { members, papers, source, leftOut, device, precision } = ensemble;
+  const { members, papers, source, leftOut, device, precision, baseline, baselineOmitted } = ensemble;
   return [
     ...members.flatMap(memberText),
     '',
     wrapped(
-      `${counted(papers.validation, 'validation paper')} and ${counted(papers.test, 'test paper')} of ${printable(source)}. On ${device}, ${precision}.`,
+      `${counted(papers.validation, 'validation paper')} and ${counted(papers.test, 'test paper')} of ${printable(source)}. On ${device}, ${precision}.${baseline ? ` ${baselineText(baseline)}` : ''}`,
     ),
     ...(['validation', 'test'] as const).flatMap(part => [
       '',
       TITLES[part],
       ...leftOutSentences(leftOut[part]).map(text => indent(wrapped(text))),
       indent(figures(ensemble, part)),
-      indent(wrapped(against(ensemble, part))),
+      ...against(ensemble, part).map(text => indent(wrapped(text))),
     ]),
+    ...omittedText(baselineOmitted),
     '',
   ].join('\n');
 }
@@ -40,7 +50,7 @@ function memberText({ name, model, decision, seen }: EnsembleMember): string[] {
   return [printable(model), ...[...rule, ...seenText(name, met)].map(text => indent(wrapped(text)))];
 }
 
-function figures({ members, figures: of, best }: Ensemble, part: EnsemblePart): string {
+function figures({ members, figures: of, best, baseline }: Ensemble, part: JudgedPart): string {
   const row = (name: string, weight: string, { metrics, intervals }: Figures) => [
     name,
     weight,
@@ -55,13 +65,21 @@ function figures({ members, figures: of, best }: Ensemble, part: EnsemblePart): 
       row(`${shortName(name)}${name === best ? ' *' : ''}`, weight.toFixed(3), own[part]),
     ),
     row('ensemble', '', of[part]),
+    ...(baseline ? [row(BASELINE, '', baseline.figures[part])] : []),
   ]);
 }
 
-function against({ best, againstBest }: Ensemble, part: EnsemblePart): string {
-  const { difference, mcnemar } = againstBest[part];
+function against({ best, againstBest, againstBaseline }: Ensemble, part: JudgedPart): string[] {
+  const name = `${shortName(best)} (*, the best member by validation)`;
+  return [
+    differenceSentences(name, 'that member', againstBest[part]),
+    ...(againstBaseline ? [differenceSentences('the baseline', 'the baseline', againstBaseline[part])] : []),
+  ];
+}
+
+function differenceSentences(name: string, other: string, { difference, mcnemar }: AgainstOther): string {
   const { accuracy, macro, logLoss } = difference;
-  return `Against ${shortName(best)} (*, the best member by validation): accuracy ${differenceText(accuracy)} points, macro-F1 ${differenceText(macro.f1)}, log loss ${differenceText(logLoss, decimal)}. Only the ensemble is right on ${grouped(mcnemar.onlyFirst)}, only that member on ${grouped(mcnemar.onlySecond)}: McNemar's p = ${pText(mcnemar.pValue)}.`;
+  return `Against ${name}: accuracy ${differenceText(accuracy)} points, macro-F1 ${differenceText(macro.f1)}, log loss ${differenceText(logLoss, decimal)}. Only the ensemble is right on ${grouped(mcnemar.onlyFirst)}, only ${other} on ${grouped(mcnemar.onlySecond)}: McNemar's p = ${pText(mcnemar.pValue)}.`;
 }
 
 function wrapped(text: string): string {

@@ -14,15 +14,18 @@ Examples:
 
 The ensemble is the weighted mean of the models' probabilities, of which the most probable class is chosen. Its weights
 have the least log loss on the validation papers; the test papers only show what that is worth, beside each model alone
-and tested against the best of them (McNemar's exact test, paired bootstrap of 10,000 samples). The output holds a line
-{"id", "label", "predicted", "probabilities"} a test paper. Models that were trained on different data want --data.`;
+and the baseline, and tested against the best model and the baseline (McNemar's exact test, paired bootstrap of 10,000
+samples). The baseline is TF-IDF and logistic regression, trained on the models' own data; where that is gone, there is
+none. The output holds a line {"id", "label", "predicted", "probabilities"} a test paper. Models that were trained on
+different data want --data.`;
 
 export function register(program: Command): void {
   const command = program
     .command('ensemble')
-    .description('judge the weighted mean of several models beside each alone')
+    .description('judge the weighted mean of several models beside each alone and the baseline')
     .argument('<models...>', 'two or more folders that train or import-checkpoint wrote')
     .option('--data <path>', 'a prepared folder (default: their own data)')
+    .option('--no-baseline', 'leave out the baseline, which takes time to train')
     .option('--seed <n>', 'draws the samples of the intervals (default: 42)', wholeNumber)
     .option('--output <file>', 'write there what the ensemble said of each test paper')
     .option('--force', 'replace that file if it exists')
@@ -49,6 +52,8 @@ async function run(
           stages.show(`reading ${event.source}`, 'bytes', event.received, event.total);
         } else if (event.type === 'predicting') {
           stages.show(`predicting, ${event.name}`, 'papers', event.done, event.total);
+        } else if (event.type === 'baseline') {
+          stages.show(`baseline: ${event.stage}`, event.unit, event.done, event.total);
         } else stages.show('intervals', 'sets', event.done, event.total);
       },
     },

@@ -4,7 +4,7 @@ import { isAtLimit } from '../evaluate/temperature.js';
 import type { ThresholdPoint } from '../evaluate/thresholds.js';
 import type { TuneModelOptions, Tuning } from '../evaluate/tune-model.js';
 import { percent, printable } from '../util/format.js';
-import { seenText } from './compare-text.js';
+import { BASELINE, baselineText, omittedText, seenText } from './compare-text.js';
 import { indent, table, WIDTH, wrap } from './table.js';
 
 /** What decides how a tuning is told. */
@@ -17,7 +17,7 @@ const CURVE_ROWS = 12;
 
 /** What was fitted, for a terminal of 80 columns. */
 export function tuningText(
-  { model, before, after, figures, seen, curve, written }: Tuning,
+  { model, before, after, figures, baseline, baselineOmitted, seen, curve, written }: Tuning,
   { data, class: label, all, objective = 'accuracy' }: Asked,
 ): string {
   const asked =
@@ -36,9 +36,11 @@ export function tuningText(
     ...(['validation', 'test'] as const).flatMap(part => [
       '',
       `On the ${part} papers`,
-      indent(comparison(figures[part])),
+      indent(comparison({ ...figures[part], baseline: baseline?.figures[part] })),
       ...(data === undefined ? [] : seenText('The model', seen?.[part]).map(sentence)),
     ]),
+    ...(baseline ? ['', wrap(baselineText(baseline), WIDTH)] : []),
+    ...omittedText(baselineOmitted),
     '',
     written ? 'Written: the model now decides so.' : 'Nothing was written.',
   ].join('\n')}\n`;
@@ -74,14 +76,19 @@ function curveTable(curve: readonly ThresholdPoint[], chosen: number | undefined
   ]).replace(/ +$/gm, '');
 }
 
-function comparison({ before, after }: { before: Metrics; after: Metrics }): string {
+function comparison({
+  before,
+  after,
+  baseline,
+}: Record<'before' | 'after', Metrics> & { baseline: Metrics | undefined }): string {
   const row = (name: string, form: (value: number) => string, pick: (metrics: Metrics) => number) => [
     name,
     form(pick(before)),
     form(pick(after)),
+    ...(baseline ? [form(pick(baseline))] : []),
   ];
   return table([
-    ['', 'before', 'after'],
+    ['', 'before', 'after', ...(baseline ? [BASELINE] : [])],
     row('accuracy', percent, of => of.accuracy),
     row('macro-F1', percent, of => of.macro.f1),
     row('log loss', decimal, of => of.logLoss),

@@ -14,7 +14,8 @@ Examples:
   $ arxiv-native tune my-model --all              a threshold for every class, which seldom holds on other papers
 
 All is fitted on the validation papers; the test papers only show what it is worth. predict and evaluate then decide by
-it. A second call fits anew, whatever the first one wrote.`;
+it. A second call fits anew, whatever the first one wrote. Beside the figures stand those of the baseline: TF-IDF and
+logistic regression, trained on the model's own data; where that is gone, there is none.`;
 
 export function register(program: Command): void {
   const command = program
@@ -30,6 +31,7 @@ export function register(program: Command): void {
         'macroF1',
       ]),
     )
+    .option('--no-baseline', 'leave out the baseline, which takes time to train')
     .option('--dry-run', 'show it, and leave the model as it is')
     .option('--json', 'one JSON document on standard output and nothing else there; errors too');
   placementOptions(command)
@@ -48,6 +50,8 @@ async function run(model: string, { json = false, ...flags }: TuneFlags, signal:
       onProgress: event => {
         if (event.type === 'reading') {
           stages.show(`reading ${event.source}`, 'bytes', event.received, event.total);
+        } else if (event.type === 'baseline') {
+          stages.show(`baseline: ${event.stage}`, event.unit, event.done, event.total);
         } else stages.show(`predicting, ${event.split}`, 'papers', event.done, event.total);
       },
     },

@@ -6,13 +6,12 @@ import { checkPlacement, type PlacementOptions } from '../model/load.js';
 import type { Precision } from '../native.js';
 import { checkChoice, checkOptions, checkWhole } from '../util/options.js';
 import { DEFAULT_SEED } from '../util/random.js';
-import { type BaselineProgress, scoreBaseline, trainWords } from './baseline/baseline.js';
+import { askBaseline, type BaselineEvent } from './baseline/ask-baseline.js';
 import { bootstrapDifference, type MetricIntervals } from './bootstrap.js';
 import type { Exam, LeftOut } from './exam.js';
 import { type Figures, figuresOf, targetsOf } from './figures.js';
 import { holm } from './holm.js';
 import { type McNemar, mcnemar } from './mcnemar.js';
-import { argMaxRows } from './metrics.js';
 import { type Objectives, objectives, trainingGap } from './objectives.js';
 import { type Answers, askModels, type NamedModel, openModels, openSameExams } from './opened-models.js';
 import { type SeenPapers, type TrainingFacts, trainingFacts } from './own-data.js';
@@ -43,7 +42,7 @@ export interface CompareModelsHooks {
 export type CompareModelsEvent =
   | ({ type: 'reading' } & ReadProgress)
   | { type: 'predicting'; name: string; done: number; total: number }
-  | ({ type: 'baseline' } & BaselineProgress)
+  | BaselineEvent
   /** Drawing the samples of the intervals, by models (the baseline is one). */
   | { type: 'intervals'; done: number; total: number };
 
@@ -135,8 +134,9 @@ export async function compareModels(
     signal: hooks.signal,
     onProgress: (name, done, total) => hooks.onProgress?.({ type: 'predicting', name, done, total }),
   });
-  const { baseline, baselineOmitted } = wanted ? await askBaseline(exams, examples, hooks) : {};
-  const answers = [...asked.map(({ parts }) => parts[0]!), ...(baseline ? [baseline.answers] : [])];
+  const owns = exams.map(({ own }) => own);
+  const { baseline, baselineOmitted } = wanted ? await askBaseline(owns, [examples], hooks) : {};
+  const answers = [...asked, ...(baseline ? [baseline] : [])].map(({ parts }) => parts[0]!);
   const compared = await compareAnswers(answers, examples, labels, seed, hooks);
   return {
     labels,
@@ -176,22 +176,6 @@ type Against = Pick<Compared, 'against'>;
 function withObjectives(compared: Figures & Against, accuracies: TrainingFacts['accuracies']): Compared {
   const met = objectives(compared.metrics, accuracies);
   return { ...compared, ...(met && { objectives: met }) };
-}
-
-/** By words alone, learned from the first model's own data that is to be had. */
-async function askBaseline(
-  exams: readonly Exam[],
-  examples: readonly Example[],
-  { signal, cache, onProgress: report }: CompareModelsHooks,
-): Promise<{ baseline?: { answers: Answers; source: string }; baselineOmitted?: string }> {
-  const owns = exams.map(({ own }) => own);
-  const own = owns.find(each => 'dataset' in each) ?? owns[0]!;
-  if ('missing' in own) return { baselineOmitted: own.missing };
-  const onProgress = (progress: BaselineProgress) => report?.({ type: 'baseline', ...progress });
-  const { classifier } = await trainWords(own.dataset, { signal, cache, onProgress });
-  const { probabilities } = await scoreBaseline(classifier, examples, { signal, onProgress });
-  const predicted = argMaxRows(probabilities, own.dataset.labels.length);
-  return { baseline: { answers: { probabilities, predicted }, source: own.dataset.source } };
 }
 
 /** The figures of each, and all but the first against the first. */

@@ -11,14 +11,14 @@ import { throwIfCancelled } from '../util/cancel.js';
 import { checkChoice, checkOptions, checkWhole } from '../util/options.js';
 import { checkOutput } from '../util/output.js';
 import { DEFAULT_SEED } from '../util/random.js';
-import { type BaselineProgress, scoreBaseline, trainWords } from './baseline/baseline.js';
-import { type Answers, bootstrapDifference, type MetricIntervals } from './bootstrap.js';
+import { askBaseline, type BaselineEvent } from './baseline/ask-baseline.js';
+import { bootstrapDifference, type MetricIntervals } from './bootstrap.js';
 import { decide } from './decide.js';
 import { type Exam, type LeftOut, openExam } from './exam.js';
 import { type Figures, figuresOf, targetsOf } from './figures.js';
 import { type McNemar, mcnemar } from './mcnemar.js';
-import { argMaxRows } from './metrics.js';
 import { type Objectives, objectives } from './objectives.js';
+import type { Answers } from './opened-models.js';
 import { inputsOf, type SeenPapers, type TrainingFacts, trainingFacts } from './own-data.js';
 import { writePredictions } from './predictions.js';
 import { answersOfModel } from './probabilities-of-model.js';
@@ -50,7 +50,7 @@ export interface EvaluateModelHooks {
 export type EvaluateModelEvent =
   | ({ type: 'reading' } & ReadProgress)
   | { type: 'predicting'; done: number; total: number }
-  | ({ type: 'baseline' } & BaselineProgress)
+  | BaselineEvent
   /** Drawing the samples of the intervals: of the model, of what it is judged beside, and of their difference. */
   | { type: 'intervals'; done: number; total: number };
 
@@ -155,15 +155,15 @@ export async function judgeExam(
 async function judge(
   saved: SavedModel,
   exam: Exam,
-  answers: ModelAnswers,
+  answers: Answers,
   { baseline: wanted = true, seed = DEFAULT_SEED }: Pick<EvaluateModelOptions, 'baseline' | 'seed'>,
   hooks: EvaluateModelHooks,
 ): Promise<Omit<Evaluation, 'device' | 'precision' | 'seed'>> {
   const { folder: model, labels, words, thresholds: decision } = saved;
-  const { examples, source, split, leftOut, seen } = exam;
-  const { probabilities, baselineOmitted } = wanted ? await askBaseline(exam, hooks) : {};
+  const { examples, source, split, leftOut, seen, own } = exam;
+  const { baseline, baselineOmitted } = wanted ? await askBaseline([own], [examples], hooks) : {};
   throwIfCancelled(hooks.signal, 'evaluating');
-  const figures = await allFigures(saved, examples, answers, probabilities, seed, hooks);
+  const figures = await allFigures(saved, examples, answers, baseline?.parts[0], seed, hooks);
   const { accuracies = {} } = trainingFacts(saved) ?? {};
   const met = objectives(figures.metrics, accuracies);
   return {
@@ -185,26 +185,12 @@ async function judge(
   };
 }
 
-type ModelAnswers = Answers & { predicted: Int32Array };
-
-/** What words alone say, papers × classes, or why nobody asked them. */
-async function askBaseline(
-  { examples, own }: Exam,
-  { signal, cache, onProgress: report }: EvaluateModelHooks,
-): Promise<{ probabilities?: Float32Array; baselineOmitted?: string }> {
-  if ('missing' in own) return { baselineOmitted: own.missing };
-  const onProgress = (progress: BaselineProgress) => report?.({ type: 'baseline', ...progress });
-  const { classifier } = await trainWords(own.dataset, { signal, cache, onProgress });
-  const { probabilities } = await scoreBaseline(classifier, examples, { signal, onProgress });
-  return { probabilities };
-}
-
 /** Of the model, of what it is judged beside, and of what lies between them: all that has intervals. */
 async function allFigures(
   { labels, thresholds }: SavedModel,
   examples: readonly Example[],
-  answers: ModelAnswers,
-  ofBaseline: Float32Array | undefined,
+  answers: Answers,
+  ofBaseline: Answers | undefined,
   seed: number,
   { signal, onProgress }: EvaluateModelHooks,
 ): Promise<Figures & Pick<Evaluation, 'argmax' | 'baseline'>> {
@@ -218,14 +204,15 @@ async function allFigures(
     report();
     return found;
   };
-  const figures = (of: Answers) => drawn(figuresOf(examples, labels, of, { seed, signal }));
-  const compare = async (probabilities: Float32Array): Promise<BaselineComparison> => {
+  const figures = (of: Parameters<typeof figuresOf>[2]) =>
+    drawn(figuresOf(examples, labels, of, { seed, signal }));
+  const compare = async (other: Answers): Promise<BaselineComparison> => {
     const targets = targetsOf(examples);
     const options = { seed, signal };
     return {
-      ...(await figures({ probabilities })),
-      difference: await drawn(bootstrapDifference(answers, { probabilities }, targets, labels, options)),
-      mcnemar: mcnemar(answers.predicted, argMaxRows(probabilities, labels.length), targets),
+      ...(await figures(other)),
+      difference: await drawn(bootstrapDifference(answers, other, targets, labels, options)),
+      mcnemar: mcnemar(answers.predicted, other.predicted, targets),
     };
   };
   report();

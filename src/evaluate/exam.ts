@@ -6,7 +6,16 @@ import { type ReadHooks, readRows } from '../data/rows.js';
 import { ArxivNativeError } from '../errors.js';
 import type { SavedModel } from '../model/saved-model.js';
 import { counted, printable } from '../util/format.js';
-import { countSeen, loadAsTrained, loadOwnData, type SeenPapers, trainingFacts } from './own-data.js';
+import {
+  countSeen,
+  findOwnData,
+  findOwnDataBeside,
+  loadAsTrained,
+  loadOwnData,
+  type OwnData,
+  type SeenPapers,
+  trainingFacts,
+} from './own-data.js';
 
 /** Papers of a file or folder that take no part, by why. */
 export interface LeftOut {
@@ -32,8 +41,7 @@ export interface Exam {
   seen?: SeenPapers;
   /** Papers that thresholds may be chosen by: of the same data, or of the model's own; absent where there are none. */
   validation?: readonly Example[];
-  /** What the model was trained on, or why that is not to be had. */
-  own: { dataset: Dataset } | { missing: string };
+  own: OwnData;
 }
 
 /**
@@ -76,29 +84,28 @@ export async function openExams(
   return (splits ?? ['test']).map(split => partOf(saved, dataset, split, own));
 }
 
-/** The data that has the parts, and the model's own, or why that is not to be had. */
+/** The data that has the parts, and the model's own. */
 async function findDataset(
   saved: SavedModel,
   data: string | undefined,
   hooks: ReadHooks,
-): Promise<{ dataset: Dataset; own: Dataset | string }> {
+): Promise<{ dataset: Dataset; own: OwnData }> {
   if (data === undefined || !isFolder(data)) {
     // A bare file has parts only as it was split to train this model.
     const dataset = await loadOwnData(saved, hooks, data);
-    return { dataset, own: dataset };
+    return { dataset, own: { dataset } };
   }
   const dataset = await loadAsTrained(saved, data, hooks);
-  const isOwn = dataset.fingerprint === trainingFacts(saved)?.data.fingerprint;
-  return { dataset, own: isOwn ? dataset : await loadOwnData(saved, hooks).catch(whyNot) };
+  return { dataset, own: await findOwnDataBeside(dataset, saved, hooks) };
 }
 
 async function openWhole(saved: SavedModel, file: string, hooks: ReadHooks): Promise<Exam> {
   const found = await readWhole(saved, file, hooks);
-  let own = await loadOwnData(saved, hooks).catch(whyNot);
-  if (typeof own === 'string') {
+  let own = await findOwnData(saved, hooks);
+  if ('missing' in own) {
     // The file may be the very one that the model was trained on, moved.
-    const same = await loadOwnData(saved, hooks, file).catch(whyNot);
-    if (typeof same !== 'string') own = same;
+    const same = await findOwnData(saved, hooks, file);
+    if ('dataset' in same) own = same;
   }
   return { ...found, ...withOwn(found.examples, own) };
 }
@@ -107,13 +114,7 @@ function isFolder(path: string): boolean {
   return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
 }
 
-/** What a failure says; an interruption passes. */
-function whyNot(error: unknown): string {
-  if (error instanceof ArxivNativeError && error.code !== 'CANCELLED') return error.message;
-  throw error;
-}
-
-function partOf(saved: SavedModel, dataset: Dataset, split: Split, own: Dataset | string): Exam {
+function partOf(saved: SavedModel, dataset: Dataset, split: Split, own: OwnData): Exam {
   const papers = dataset[split].map(({ paper }) => paper);
   const { examples, otherLabels } = labelled(saved, papers, dataset.source);
   const leftOut = { otherLabels, duplicates: 0, withdrawn: 0, empty: 0, synthetic: 0 };
@@ -173,11 +174,8 @@ function labelled(saved: SavedModel, papers: readonly Example['paper'][], source
   );
 }
 
-function withOwn(
-  examples: readonly Example[],
-  own: Dataset | string,
-): Pick<Exam, 'own' | 'seen' | 'validation'> {
-  if (typeof own === 'string') return { own: { missing: own } };
+function withOwn(examples: readonly Example[], own: OwnData): Pick<Exam, 'own' | 'seen' | 'validation'> {
+  if ('missing' in own) return { own };
   const papers = examples.map(({ paper }) => paper);
-  return { own: { dataset: own }, seen: countSeen(papers, own), validation: own.validation };
+  return { own, seen: countSeen(papers, own.dataset), validation: own.dataset.validation };
 }

@@ -91,6 +91,37 @@ export async function loadOwnData(saved: SavedModel, hooks: ReadHooks, path?: st
   throw failure;
 }
 
+/** What a model was trained on, or why that is not to be had. */
+export type OwnData = { dataset: Dataset } | { missing: string };
+
+/**
+ * {@link loadOwnData} for those that can do without.
+ *
+ * @throws CANCELLED
+ */
+export async function findOwnData(saved: SavedModel, hooks: ReadHooks, path?: string): Promise<OwnData> {
+  try {
+    return { dataset: await loadOwnData(saved, hooks, path) };
+  } catch (error) {
+    if (error instanceof ArxivNativeError && error.code !== 'CANCELLED') return { missing: error.message };
+    throw error;
+  }
+}
+
+/**
+ * The same beside other data that was read: it may be just that, under another name.
+ *
+ * @throws CANCELLED
+ */
+export async function findOwnDataBeside(
+  dataset: Dataset,
+  saved: SavedModel,
+  hooks: ReadHooks,
+): Promise<OwnData> {
+  const isOwn = dataset.fingerprint === trainingFacts(saved)?.data.fingerprint;
+  return isOwn ? { dataset } : findOwnData(saved, hooks);
+}
+
 async function loadSame(
   saved: SavedModel,
   { data: { fingerprint } }: TrainingFacts,

@@ -6,10 +6,20 @@ import { type LoadedModel, loadSavedModel, type PlacementOptions } from '../mode
 import { type SavedModel, saveDecision } from '../model/saved-model.js';
 import { throwIfCancelled } from '../util/cancel.js';
 import { checkChoice, checkOptions } from '../util/options.js';
+import { askBaseline, type BaselineEvent } from './baseline/ask-baseline.js';
 import { decide } from './decide.js';
 import { targetsOf } from './figures.js';
 import { evaluate, type Metrics } from './metrics.js';
-import { countSeen, loadAsTrained, loadOwnData, type SeenPapers } from './own-data.js';
+import type { Answers } from './opened-models.js';
+import {
+  countSeen,
+  findOwnDataBeside,
+  loadAsTrained,
+  loadOwnData,
+  type OwnData,
+  type SeenPapers,
+} from './own-data.js';
+import { byPart, eachPart, type JudgedPart } from './parts.js';
 import { answersOfModel, type ModelAnswers } from './probabilities-of-model.js';
 import { fitTemperature } from './temperature.js';
 import {
@@ -33,6 +43,8 @@ export interface TuneModelOptions extends PlacementOptions {
   all?: boolean | undefined;
   /** What thresholds are to raise; `accuracy` if absent. */
   objective?: ThresholdObjective | undefined;
+  /** Whether TF-IDF and logistic regression, trained on the model's own data, stand beside it: by default, they do. */
+  baseline?: boolean | undefined;
   /** Fit and tell, and leave the model as it is. */
   dryRun?: boolean | undefined;
 }
@@ -40,13 +52,14 @@ export interface TuneModelOptions extends PlacementOptions {
 export interface TuneModelHooks {
   onProgress?: ((event: TuneModelEvent) => void) | undefined;
   signal?: AbortSignal | undefined;
+  /** Where trained baselines are kept; by default the project's own cache. */
+  cache?: string | undefined;
 }
 
 export type TuneModelEvent =
   | ({ type: 'reading' } & ReadProgress)
-  | { type: 'predicting'; split: TunedPart; done: number; total: number };
-
-export type TunedPart = 'validation' | 'test';
+  | { type: 'predicting'; split: JudgedPart; done: number; total: number }
+  | BaselineEvent;
 
 export interface Tuning {
   /** Absolute. */
@@ -56,12 +69,19 @@ export interface Tuning {
   before: Decision;
   after: Decision;
   /** By each of them; both were chosen without the test papers. */
-  figures: Record<TunedPart, { before: Metrics; after: Metrics }>;
+  figures: Record<JudgedPart, { before: Metrics; after: Metrics }>;
+  baseline?: {
+    /** What it was trained on. */
+    source: string;
+    figures: Record<JudgedPart, Metrics>;
+  };
+  /** Why there is no baseline, though it was not declined. */
+  baselineOmitted?: string;
   /**
    * How many of these papers the model was trained or selected by; absent for its own data, and where that cannot be
    * had.
    */
-  seen?: Record<TunedPart, SeenPapers>;
+  seen?: Record<JudgedPart, SeenPapers>;
   /** Of one class's threshold, on the validation papers: from the most probable class to this one everywhere. */
   curve?: ThresholdPoint[];
   /** Whether the model now decides by the fitted rule. */
@@ -83,24 +103,28 @@ export async function tuneModel(options: TuneModelOptions, hooks: TuneModelHooks
       signal: hooks.signal,
       onProgress: (progress: ReadProgress) => hooks.onProgress?.({ type: 'reading', ...progress }),
     };
-    const dataset =
-      options.data === undefined
-        ? await loadOwnData(saved, reading)
-        : await loadAsTrained(saved, options.data, reading);
-    if (dataset.labels.join('\n') !== saved.labels.join('\n')) {
-      throw new ArxivNativeError('BAD_INPUT', `${dataset.source} has other classes than the model`, {
-        remedy: 'Prepare it with --categories and the classes of the model.',
-      });
-    }
-    const seen = options.data === undefined ? undefined : await seenOf(saved, dataset, reading);
-    const validation = await answersOf(loaded, dataset.validation, 'validation', hooks);
-    const test = await answersOf(loaded, dataset.test, 'test', hooks);
-    const { after, curve } = fitDecision(validation, saved.labels, options);
+    const dataset = await readDataset(saved, options.data, reading);
+    const own = await findOwnDataBeside(dataset, saved, reading);
+    const seen = options.data === undefined ? undefined : seenOf(dataset, own);
+    const said = {
+      validation: await answersOf(loaded, dataset.validation, 'validation', hooks),
+      test: await answersOf(loaded, dataset.test, 'test', hooks),
+    };
+    const { baseline: wanted = true } = options;
+    const { baseline, baselineOmitted } = wanted
+      ? await askBaseline([own], [dataset.validation, dataset.test], hooks)
+      : {};
+    const { after, curve } = fitDecision(
+      said.validation,
+      targetsOf(dataset.validation),
+      saved.labels,
+      options,
+    );
     const before = saved.thresholds;
-    const figures = (answers: Answers) => ({
-      before: judge(answers, saved.labels, before),
-      after: judge(answers, saved.labels, after),
-    });
+    const judge = (part: JudgedPart, answers: Answers) => metricsOf(dataset[part], answers, saved.labels);
+    const by = (part: JudgedPart, decision: Decision) =>
+      judge(part, decided(said[part], saved.labels, decision));
+    const ofBaseline = baseline && byPart(baseline.parts);
     throwIfCancelled(hooks.signal, 'tuning');
     const written = options.dryRun !== true;
     if (written) await saveDecision(saved, after);
@@ -109,7 +133,11 @@ export async function tuneModel(options: TuneModelOptions, hooks: TuneModelHooks
       source: dataset.source,
       before,
       after,
-      figures: { validation: figures(validation), test: figures(test) },
+      figures: eachPart(part => ({ before: by(part, before), after: by(part, after) })),
+      ...(ofBaseline && {
+        baseline: { source: baseline.source, figures: eachPart(part => judge(part, ofBaseline[part])) },
+      }),
+      ...(baselineOmitted !== undefined && { baselineOmitted }),
       ...(seen && { seen }),
       ...(curve && { curve }),
       written,
@@ -119,41 +147,41 @@ export async function tuneModel(options: TuneModelOptions, hooks: TuneModelHooks
   }
 }
 
-async function seenOf(saved: SavedModel, dataset: Dataset, hooks: ReadHooks): Promise<Tuning['seen']> {
-  const own = await loadOwnData(saved, hooks).catch(error => {
-    if (error instanceof ArxivNativeError && error.code !== 'CANCELLED') return undefined;
-    throw error;
+async function readDataset(saved: SavedModel, data: string | undefined, hooks: ReadHooks): Promise<Dataset> {
+  const dataset =
+    data === undefined ? await loadOwnData(saved, hooks) : await loadAsTrained(saved, data, hooks);
+  if (dataset.labels.join('\n') === saved.labels.join('\n')) return dataset;
+  throw new ArxivNativeError('BAD_INPUT', `${dataset.source} has other classes than the model`, {
+    remedy: 'Prepare it with --categories and the classes of the model.',
   });
-  if (own === undefined) return undefined;
-  const seen = (part: TunedPart) =>
+}
+
+function seenOf(dataset: Dataset, own: OwnData): Tuning['seen'] {
+  if ('missing' in own) return undefined;
+  return eachPart(part =>
     countSeen(
       dataset[part].map(({ paper }) => paper),
-      own,
-    );
-  return { validation: seen('validation'), test: seen('test') };
+      own.dataset,
+    ),
+  );
 }
 
-interface Answers extends ModelAnswers {
-  examples: readonly Example[];
-  targets: number[];
-}
-
-async function answersOf(
+function answersOf(
   loaded: LoadedModel,
   examples: readonly Example[],
-  split: TunedPart,
+  split: JudgedPart,
   { signal, onProgress }: TuneModelHooks,
-): Promise<Answers> {
-  const answers = await answersOfModel(loaded, examples, {
+): Promise<ModelAnswers> {
+  return answersOfModel(loaded, examples, {
     signal,
     onProgress: done => onProgress?.({ type: 'predicting', split, done, total: examples.length }),
   });
-  return { ...answers, examples, targets: targetsOf(examples) };
 }
 
 /** Thresholds are of the probabilities that the temperature gives. */
 function fitDecision(
-  { logits, probabilities: probabilitiesAt, targets }: Answers,
+  { logits, probabilities: probabilitiesAt }: ModelAnswers,
+  targets: readonly number[],
   labels: readonly string[],
   { class: label, all = false, objective = 'accuracy' }: TuneModelOptions,
 ): { after: Decision; curve?: ThresholdPoint[] } {
@@ -166,17 +194,22 @@ function fitDecision(
   return { after: withTemperature(rule), curve };
 }
 
-function judge(
-  { examples, targets, probabilities: probabilitiesAt }: Answers,
+function decided(
+  { probabilities: probabilitiesAt }: ModelAnswers,
   labels: readonly string[],
   decision: Decision,
-): Metrics {
+): Answers {
   const probabilities = probabilitiesAt(decision.temperature ?? 1);
+  return { probabilities, predicted: decide(probabilities, labels, decision) };
+}
+
+function metricsOf(
+  examples: readonly Example[],
+  { probabilities, predicted }: Answers,
+  labels: readonly string[],
+): Metrics {
   const categories = examples.map(({ paper }) => paper.categories);
-  return evaluate(probabilities, targets, labels, {
-    predicted: decide(probabilities, labels, decision),
-    categories,
-  });
+  return evaluate(probabilities, targetsOf(examples), labels, { predicted, categories });
 }
 
 function checkTuneOptions(options: TuneModelOptions): void {
@@ -188,6 +221,7 @@ function checkTuneOptions(options: TuneModelOptions): void {
       class: 'string',
       all: 'boolean',
       objective: 'string',
+      baseline: 'boolean',
       dryRun: 'boolean',
       device: 'string',
       precision: 'string',

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { comparisonText } from '../../src/cli/compare-text.js';
 import { ensembleText } from '../../src/cli/ensemble-text.js';
 import { type CompareModelsOptions, compareModels } from '../../src/evaluate/compare-models.js';
-import { ensembleModels } from '../../src/evaluate/ensemble-models.js';
+import { type Ensemble, ensembleModels } from '../../src/evaluate/ensemble-models.js';
 import { evaluateModel } from '../../src/evaluate/evaluate-model.js';
 import { cli, demoModel, examplePapers } from '../support/cli.js';
 
@@ -181,12 +181,13 @@ describe('compare', () => {
 describe('ensemble', () => {
   it('is the weighted mean of its members, fitted on the validation papers', async () => {
     const output = join(scratch, 'ensemble.jsonl');
-    const ensemble = await ensembleModels({ models: [model, flat], threads: 1, output });
-    const { members, figures, best, againstBest } = ensemble;
+    const ensemble = await ensembleModels({ models: [model, flat], threads: 1, output }, { cache });
+    const { members, figures, best, againstBest, baseline, againstBaseline } = ensemble;
     expect(members.reduce((sum, { weight }) => sum + weight, 0)).toBeCloseTo(1, 12);
     const losses = members.map(member => member.figures.validation.metrics.logLoss);
     expect(figures.validation.metrics.logLoss).toBeLessThanOrEqual(Math.min(...losses) + 1e-7);
-    const [a, b] = [(await evaluated(model, false)).said, (await evaluated(flat, false)).said];
+    const alone = await evaluated(model, true);
+    const [a, b] = [alone.said, (await evaluated(flat, false)).said];
     const said = readSaid(output);
     expect(said).toHaveLength(a.length);
     for (const [i, { id, probabilities, predicted }] of said.entries()) {
@@ -206,9 +207,34 @@ describe('ensemble', () => {
       figures.test.metrics.logLoss - better.figures.test.metrics.logLoss,
       12,
     );
+    const { metrics, intervals } = alone.baseline!;
+    expect(baseline).toMatchObject({ source: examplePapers, figures: { test: { metrics, intervals } } });
+    for (const part of ['validation', 'test'] as const) {
+      expect(againstBaseline![part].difference.accuracy.value).toBeCloseTo(
+        figures[part].metrics.accuracy - baseline!.figures[part].metrics.accuracy,
+        12,
+      );
+    }
+    // The members choose alike, and so does their mean.
+    expect(againstBaseline!.test.mcnemar).toEqual(alone.baseline!.mcnemar);
     const text = ensembleText(ensemble);
     expect(tooLong(text)).toEqual([]);
     expect(text).toMatch(/^ {2}ensemble /m);
+    expect(text.match(/^ {2}baseline /gm)).toHaveLength(2);
+    expect(text.match(/Against the baseline/g)).toHaveLength(2);
+    expect(text).toContain('The baseline is TF-IDF');
+  });
+
+  it('prints one document, without the baseline where that is declined', async () => {
+    const args = ['ensemble', model, flat, '--no-baseline', '--threads', '1', '--json'];
+    const { exitCode, stdout, stderr } = await cli(args);
+    expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: '' });
+    const ensemble: Ensemble = JSON.parse(stdout);
+    expect(ensemble.members).toHaveLength(2);
+    for (const absent of ['baseline', 'againstBaseline', 'baselineOmitted']) {
+      expect(ensemble).not.toHaveProperty(absent);
+    }
+    expect(ensembleText(ensemble)).not.toMatch(/baseline/i);
   });
 
   it('tells what it leaves out, of data that it reads once', async () => {
@@ -227,7 +253,7 @@ describe('ensemble', () => {
     }
     const read: string[] = [];
     const ensemble = await ensembleModels(
-      { models: [model, flat], threads: 1, data },
+      { models: [model, flat], threads: 1, data, baseline: false },
       {
         onProgress: event => {
           if (event.type === 'reading' && event.received === event.total) read.push(event.source);

@@ -45,6 +45,25 @@ describe('the text of a tuning', () => {
     expect(at(1.5)).not.toContain('Warning');
   });
 
+  it('shows words alone beside before and after, or says why it cannot', () => {
+    const better = evaluate([0.9, 0.1, 0.8, 0.2], [0, 0], ['cs.AI', 'cs.LG']);
+    const baseline = { source: '/data', figures: { validation: metrics, test: better } };
+    const [validation, test] = tuningText({ ...tuning, baseline }, {}).split('On the test papers');
+    const logLoss = (of: number) => of.toFixed(3);
+    const rows = (last: number) =>
+      new RegExp(
+        `log loss +${logLoss(metrics.logLoss)} +${logLoss(metrics.logLoss)} +${logLoss(last)}$`,
+        'm',
+      );
+    expect(validation).toMatch(rows(metrics.logLoss));
+    expect(test).toMatch(rows(better.logLoss));
+    const baselineOmitted = '/data: no such file';
+    expect(tuningText({ ...tuning, baselineOmitted }, {})).toContain(
+      '\nNo baseline\n  /data: no such file\n',
+    );
+    expect(tuningText(tuning, {})).not.toMatch(/baseline/i);
+  });
+
   it('says of other data what the model has seen of it', () => {
     const seen = { validation: { train: 3, validation: 0 }, test: { train: 0, validation: 0 } };
     expect(tuningText({ ...tuning, seen }, { data: 'other' })).toContain(

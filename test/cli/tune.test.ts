@@ -1,8 +1,10 @@
-import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Tuning } from '../../src/evaluate/tune-model.js';
+import { loadDataset } from '../../src/data/dataset.js';
+import { scoreBaseline, trainWords } from '../../src/evaluate/baseline/baseline.js';
+import { type Tuning, tuneModel } from '../../src/evaluate/tune-model.js';
 import { cli, demoModel, examplePapers } from '../support/cli.js';
 
 const scratch = mkdtempSync(join(tmpdir(), 'arxiv-native-tune-'));
@@ -13,7 +15,10 @@ beforeAll(async () => {
 }, 120_000);
 
 const rule = () => readFileSync(join(model, 'thresholds.json'), 'utf8');
-const run = (...args: string[]) => cli(['tune', model, ...args, '--threads', '1']);
+const cache = join(scratch, 'cache');
+const tune = (folder: string, ...args: string[]) =>
+  cli(['tune', folder, ...args, '--threads', '1'], { env: { ARXIV_NATIVE_CACHE: cache } });
+const run = (...args: string[]) => tune(model, ...args);
 
 describe('tune', () => {
   it('shows what it would do, and writes nothing, in a dry run', async () => {
@@ -23,7 +28,43 @@ describe('tune', () => {
     for (const text of ['threshold  accuracy', 'On the validation papers', 'On the test papers']) {
       expect(stdout).toContain(text);
     }
+    expect(stdout.match(/before +after +baseline$/gm)).toHaveLength(2);
+    expect(stdout).toContain('The baseline is TF-IDF');
     expect(stdout.split('\n').filter(line => line.length > 80 && !line.includes('/'))).toEqual([]);
+    expect(rule()).toBe(before);
+  });
+
+  it('has words alone beside the model, unless that is declined', async () => {
+    const { baseline } = await tuneModel({ model, dryRun: true, threads: 1 }, { cache });
+    expect(baseline!.source).toBe(examplePapers);
+    const dataset = await loadDataset(examplePapers, { seed: 42 });
+    const { classifier } = await trainWords(dataset, { cache });
+    for (const part of ['validation', 'test'] as const) {
+      const { metrics } = await scoreBaseline(classifier, dataset[part]);
+      expect(baseline!.figures[part]).toEqual(metrics);
+    }
+    const declined = await run('--dry-run', '--no-baseline', '--json');
+    expect(Object.keys(JSON.parse(declined.stdout)).filter(key => key.startsWith('baseline'))).toEqual([]);
+  });
+
+  it('leaves the model as it is where a signal comes while the baseline is trained', async () => {
+    const before = rule();
+    const interrupt = new AbortController();
+    const stages: string[] = [];
+    const stopped = tuneModel(
+      { model, threads: 1 },
+      {
+        cache: join(scratch, 'empty cache'),
+        signal: interrupt.signal,
+        onProgress: event => {
+          if (event.type !== 'baseline') return;
+          stages.push(event.stage);
+          interrupt.abort();
+        },
+      },
+    );
+    await expect(stopped).rejects.toMatchObject({ code: 'CANCELLED' });
+    expect(stages).not.toContain('classifying');
     expect(rule()).toBe(before);
   });
 
@@ -51,6 +92,27 @@ describe('tune', () => {
     const { exitCode, stdout, stderr } = await run('--data', data, '--dry-run');
     expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: '' });
     expect(stdout).toMatch(/The model was trained on \d+ .*of\s+these papers/);
+    // Words learn from what the model learned from, not from what it is judged by.
+    expect(stdout).toContain(`trained on\n${examplePapers}.`);
+  });
+
+  it('says why there is no baseline, and finds it in data that was moved', async () => {
+    const orphan = join(scratch, 'orphan');
+    cpSync(model, orphan, { recursive: true });
+    const path = join(orphan, 'training.json');
+    const training = JSON.parse(readFileSync(path, 'utf8'));
+    training.data.source = join(scratch, 'gone.jsonl');
+    writeFileSync(path, JSON.stringify(training));
+    const others = join(scratch, 'others');
+    await cli(['prepare', examplePapers, '--out', others, '--seed', '8']);
+    const other = await tune(orphan, '--data', others, '--dry-run');
+    expect(other.exitCode).toBe(0);
+    expect(other.stdout).toMatch(/^No baseline\n {2}[\s\S]*gone\.jsonl/m);
+    expect(other.stdout).not.toMatch(/after +baseline/);
+    const moved = await tune(orphan, '--data', examplePapers, '--dry-run', '--json');
+    const { baseline, baselineOmitted, seen }: Tuning = JSON.parse(moved.stdout);
+    expect({ source: baseline?.source, baselineOmitted }).toEqual({ source: examplePapers });
+    expect(seen!.test).toEqual({ train: 0, validation: 0 });
   });
 
   it('warns of thresholds for all classes', async () => {

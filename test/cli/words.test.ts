@@ -99,7 +99,7 @@ describe('a model with words beside its encoder', () => {
 
   it('is tuned as a whole, and compared with words alone', async () => {
     const folder = scaled(0.5, 2);
-    const { after, figures } = await tuneModel({ model: folder, threads: 1 });
+    const { after, figures, baseline } = await tuneModel({ model: folder, threads: 1 }, { cache });
     expect(after.temperature).not.toBe(1);
     const judged = await judge({ model: folder, baseline: true });
     expect(judged.metrics).toEqual(figures.test.after);
@@ -108,6 +108,7 @@ describe('a model with words beside its encoder', () => {
     expect(cached).toBe(true);
     const { metrics } = await scoreBaseline(classifier, dataset.test);
     expect(judged.baseline!.metrics).toEqual(metrics);
+    expect(baseline!.figures.test).toEqual(metrics);
     const { accuracy, macro, logLoss } = metrics;
     const { training } = await openSavedModel(folder);
     expect(training).toMatchObject({ baseline: { accuracy, macroF1: macro.f1, logLoss } });
