@@ -45,34 +45,45 @@ export function encoderCard(record: PretrainRecord): string {
   ].join('\n\n')}\n`;
 }
 
-/** Of what an encoder's own record says, which may be of any version or hand, what is there. */
-function earlier(record: Record<string, unknown> | undefined): string[] {
-  if (record === undefined) return [];
-  const reader = new TrainingRecordReader(record);
-  const said = (before: string, path: string, after: string, form: (value: number) => string = String) => {
+/**
+ * How the encoder came about that was gone on with: of what its own record says, which may be of any version or hand,
+ * what is there.
+ */
+function earlier(record: unknown): string[] {
+  const phases: string[] = [];
+  for (let of = record; isObject(of); of = new TrainingRecordReader(of).value('start.record')) {
+    phases.push(...phaseText(new TrainingRecordReader(of)));
+  }
+  return phases.length > 0 ? ['## Before that', ...phases] : [];
+}
+
+function phaseText(reader: TrainingRecordReader): string[] {
+  const said = (path: string, text: (value: number) => string) => {
     const value = reader.number(path);
-    return value === undefined ? [] : [`${before}${form(value)}${after}`];
+    return value === undefined ? [] : [text(value)];
   };
-  const start = reader.value('start.random') === true ? undefined : reader.text('start.id');
-  const before = reader.value('start.record');
   const facts = [
-    ...said('', 'steps', ' steps', grouped),
-    ...said('', 'tokensSeen', ' tokens', grouped),
-    ...said('', 'epochs', ' times the corpus', value => value.toFixed(2)),
-    ...said('at least ', 'settings.batchTokens', ' tokens a step', grouped),
-    ...said('texts of at most ', 'settings.maxLength', ''),
-    ...said('learning rate ', 'settings.learningRate', ''),
-    ...said('categories weigh ', 'settings.categoryWeight', ''),
-    ...said('the teacher weighs ', 'settings.teacherWeight', ''),
-    ...said('seed ', 'settings.seed', ''),
-    ...said('', 'seconds', '', formatDuration),
+    ...said('steps', value => counted(value, 'step')),
+    ...said('tokensSeen', value => counted(value, 'token')),
+    ...said('epochs', value => `${value.toFixed(2)} times the corpus`),
+    ...said('settings.batchTokens', value => `at least ${grouped(value)} tokens a step`),
+    ...said('settings.maxLength', value => `texts of at most ${value}`),
+    ...said('settings.learningRate', value => `learning rate ${value}`),
+    ...said('settings.categoryWeight', value => `categories weigh ${value}`),
+    ...said('settings.teacherWeight', value => `the teacher weighs ${value}`),
+    ...said('settings.seed', value => `seed ${value}`),
+    ...said('seconds', formatDuration),
   ];
+  if (facts.length === 0) return [];
   const files = reader.objects('corpus.files').map(({ name }) => `\`${printable(String(name))}\``);
-  return [
-    '## Before that',
-    `The encoder was trained ${start === undefined ? 'from random weights' : `further from ${printable(basename(start))}`}${files.length > 0 ? ` on ${files.join(', ')}` : ''}: ${facts.join('; ')}.`,
-    ...(isObject(before) ? earlier(before).slice(1) : []),
-  ];
+  const on = files.length > 0 ? ` on ${files.join(', ')}` : '';
+  return [`The encoder was trained${beginning(reader)}${on}: ${facts.join('; ')}.`];
+}
+
+function beginning(reader: TrainingRecordReader): string {
+  if (reader.value('start.random') === true) return ' from random weights';
+  const id = reader.text('start.id');
+  return id === undefined ? '' : ` further from ${printable(basename(id))}`;
 }
 
 function tasksOf({ teacher }: PretrainRecord, guessed: boolean): string {

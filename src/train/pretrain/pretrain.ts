@@ -45,9 +45,9 @@ const { version } = createRequire(import.meta.url)('../../../package.json') as {
 
 /**
  * Pre-trains an encoder by masked words and, beside them, the papers' categories and a teacher's states: a new one with
- * a vocabulary of its own, or one that exists, on a corpus of its user's. The result is a folder that `train` and Hugging Face's libraries
- * read. It stands there from the first checkpoint on; until all steps are taken `OUT.pretraining` holds what `resume`
- * goes on from: bit for bit on a CPU, whatever ended the process.
+ * a vocabulary of its own, or one that exists, on a corpus of its user's. The result is a folder that `train` and
+ * Hugging Face's libraries read. It stands there from the first checkpoint on; until all steps are taken
+ * `OUT.pretraining` holds what `resume` goes on from: bit for bit on a CPU, whatever ended the process.
  *
  * @throws ArxivNativeError BAD_OPTION, BAD_INPUT (corpus), BAD_MODEL and NETWORK (encoder), IO, UNSUPPORTED (device,
  * precision), OUT_OF_MEMORY, NON_FINITE, CANCELLED (before the first step), LIBTORCH, ADDON
