@@ -93,7 +93,7 @@ describe('tune', () => {
     expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: '' });
     expect(stdout).toMatch(/The model was trained on \d+ .*of\s+these papers/);
     // Words learn from what the model learned from, not from what it is judged by.
-    expect(stdout).toContain(`trained on\n${examplePapers}.`);
+    expect(stdout.replace(/\s+/g, ' ')).toContain(`trained on ${examplePapers}.`);
   });
 
   it('says why there is no baseline, and finds it in data that was moved', async () => {
