@@ -37,7 +37,7 @@ export function encoderCard(record: PretrainRecord): string {
       `- ${progress(record)}: ${grouped(record.tokensSeen)} tokens, ${record.epochs.toFixed(2)} times the corpus`,
       `- at least ${grouped(settings.batchTokens)} tokens a step, texts of at most ${settings.maxLength}; ${percent(settings.maskRate)} of the words masked (80 % by the mask, 10 % by any word, 10 % left)`,
       `- AdamW, learning rate ${settings.learningRate} after ${settings.warmup} steps of warm-up (at most a tenth of all), falling to 0 (${settings.headLearningRateFactor} times that for what reads the mean of a paper); weight decay ${settings.weightDecay}; dropout ${settings.dropout}; categories weigh ${settings.categoryWeight}${teacher === undefined ? '' : `, the teacher ${settings.teacherWeight}`}; seed ${settings.seed}`,
-      `- ${record.device}, ${record.precision}, ${record.threads} threads, ${formatDuration(record.seconds)}${record.sessions.length > 1 ? ` in ${record.sessions.length} sessions` : ''}${teacher === undefined ? '' : ", without the teacher's reading"}; weights stored in ${record.saveAs}`,
+      `- ${record.device}, ${record.precision}, ${counted(record.threads, 'thread')}, ${formatDuration(record.seconds)}${record.sessions.length > 1 ? ` in ${record.sessions.length} sessions` : ''}${teacher === undefined ? '' : ", without the teacher's reading"}; weights stored in ${record.saveAs}`,
       `- arxiv-native ${versions.package}, LibTorch ${versions.libtorch}, Node ${versions.node}; ${record.finishedAt}`,
     ].join('\n'),
     ...earlier(start.record),
