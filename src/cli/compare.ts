@@ -1,10 +1,10 @@
 import { type Command, Option } from 'commander';
 import { SPLITS } from '../data/paper.js';
-import type { CompareModelsEvent, CompareModelsOptions } from '../evaluate/compare-models.js';
-import type { Stages } from '../util/progress.js';
+import type { CompareModelsOptions } from '../evaluate/compare-models.js';
 import { placementOptions, wholeNumber } from './arguments.js';
 import { comparisonText } from './compare-text.js';
 import { interruptible } from './interrupt.js';
+import { showJudging } from './judging-display.js';
 
 type CompareFlags = Omit<CompareModelsOptions, 'models'> & { json?: boolean };
 
@@ -45,19 +45,7 @@ async function run(
   const stages = new Stages();
   const comparison = await compareModels(
     { models, ...flags },
-    { signal, onProgress: event => show(stages, event) },
+    { signal, onProgress: event => showJudging(stages, event, 'models') },
   ).finally(() => stages.stop());
   process.stdout.write(json ? `${JSON.stringify(comparison)}\n` : comparisonText(comparison));
-}
-
-function show(stages: Stages, event: CompareModelsEvent): void {
-  if (event.type === 'reading') {
-    stages.show(`reading ${event.source}`, 'bytes', event.received, event.total);
-  } else if (event.type === 'predicting') {
-    stages.show(`predicting, ${event.name}`, 'papers', event.done, event.total);
-  } else if (event.type === 'baseline') {
-    stages.show(`baseline: ${event.stage}`, event.unit, event.done, event.total);
-  } else {
-    stages.show('intervals', 'models', event.done, event.total);
-  }
 }

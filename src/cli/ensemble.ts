@@ -3,6 +3,7 @@ import type { EnsembleModelsOptions } from '../evaluate/ensemble-models.js';
 import { placementOptions, wholeNumber } from './arguments.js';
 import { ensembleText } from './ensemble-text.js';
 import { interruptible } from './interrupt.js';
+import { showJudging } from './judging-display.js';
 
 type EnsembleFlags = Omit<EnsembleModelsOptions, 'models'> & { json?: boolean };
 
@@ -47,15 +48,7 @@ async function run(
     { models, ...flags },
     {
       signal,
-      onProgress: event => {
-        if (event.type === 'reading') {
-          stages.show(`reading ${event.source}`, 'bytes', event.received, event.total);
-        } else if (event.type === 'predicting') {
-          stages.show(`predicting, ${event.name}`, 'papers', event.done, event.total);
-        } else if (event.type === 'baseline') {
-          stages.show(`baseline: ${event.stage}`, event.unit, event.done, event.total);
-        } else stages.show('intervals', 'sets', event.done, event.total);
-      },
+      onProgress: event => showJudging(stages, event),
     },
   ).finally(() => stages.stop());
   process.stdout.write(json ? `${JSON.stringify(ensemble)}\n` : ensembleText(ensemble));

@@ -1,10 +1,10 @@
 import { type Command, Option } from 'commander';
 import { SPLITS } from '../data/paper.js';
-import type { EvaluateModelEvent, EvaluateModelOptions } from '../evaluate/evaluate-model.js';
-import type { Stages } from '../util/progress.js';
+import type { EvaluateModelOptions } from '../evaluate/evaluate-model.js';
 import { placementOptions, wholeNumber } from './arguments.js';
 import { evaluationText } from './evaluate-text.js';
 import { interruptible } from './interrupt.js';
+import { showJudging } from './judging-display.js';
 
 type EvaluateFlags = Omit<EvaluateModelOptions, 'model'> & { json?: boolean };
 
@@ -46,20 +46,8 @@ async function run(
   const stages = new Stages();
   const evaluation = await evaluateModel(
     { model, ...flags },
-    { signal, onProgress: event => show(stages, event) },
+    { signal, onProgress: event => showJudging(stages, event) },
   ).finally(() => stages.stop());
   process.stdout.write(json ? `${JSON.stringify(evaluation)}\n` : evaluationText(evaluation));
   if (flags.output !== undefined) process.stderr.write(`predictions: ${flags.output}\n`);
-}
-
-function show(stages: Stages, event: EvaluateModelEvent): void {
-  if (event.type === 'reading') {
-    stages.show(`reading ${event.source}`, 'bytes', event.received, event.total);
-  } else if (event.type === 'predicting') {
-    stages.show('predicting', 'papers', event.done, event.total);
-  } else if (event.type === 'baseline') {
-    stages.show(`baseline: ${event.stage}`, event.unit, event.done, event.total);
-  } else {
-    stages.show('intervals', 'sets', event.done, event.total);
-  }
 }

@@ -6,11 +6,11 @@ import {
   examSentences,
   ranged,
 } from '../evaluate/evaluation-words.js';
-import type { Report, ReportModelEvent, ReportModelOptions } from '../evaluate/report/report-model.js';
+import type { Report, ReportModelOptions } from '../evaluate/report/report-model.js';
 import { percent, printable } from '../util/format.js';
-import type { Stages } from '../util/progress.js';
 import { placementOptions, wholeNumber } from './arguments.js';
 import { interruptible } from './interrupt.js';
+import { showJudging } from './judging-display.js';
 import { indent, WIDTH, wrap } from './table.js';
 
 type ReportFlags = Omit<ReportModelOptions, 'model'> & { json?: boolean };
@@ -56,22 +56,9 @@ async function run(
   const stages = new Stages();
   const report = await reportModel(
     { model, ...flags },
-    { signal, onProgress: event => show(stages, event) },
+    { signal, onProgress: event => showJudging(stages, event) },
   ).finally(() => stages.stop());
   process.stdout.write(json ? `${JSON.stringify(report)}\n` : reportText(report));
-}
-
-function show(stages: Stages, event: ReportModelEvent): void {
-  if (event.type === 'reading') {
-    stages.show(`reading ${event.source}`, 'bytes', event.received, event.total);
-  } else if (event.type === 'baseline') {
-    stages.show(`baseline: ${event.stage}`, event.unit, event.done, event.total);
-  } else if (event.type === 'intervals') {
-    stages.show('intervals', 'sets', event.done, event.total);
-  } else {
-    const title = event.type === 'predicting' ? 'predicting' : 'predicting, validation';
-    stages.show(title, 'papers', event.done, event.total);
-  }
 }
 
 function reportText({ model, output, evaluation, omitted }: Report): string {

@@ -2,6 +2,7 @@ import { type Command, Option } from 'commander';
 import type { TuneModelOptions } from '../evaluate/tune-model.js';
 import { placementOptions } from './arguments.js';
 import { interruptible } from './interrupt.js';
+import { showJudging } from './judging-display.js';
 import { tuningText } from './tune-text.js';
 
 type TuneFlags = Omit<TuneModelOptions, 'model'> & { json?: boolean };
@@ -47,13 +48,7 @@ async function run(model: string, { json = false, ...flags }: TuneFlags, signal:
     { model, ...flags },
     {
       signal,
-      onProgress: event => {
-        if (event.type === 'reading') {
-          stages.show(`reading ${event.source}`, 'bytes', event.received, event.total);
-        } else if (event.type === 'baseline') {
-          stages.show(`baseline: ${event.stage}`, event.unit, event.done, event.total);
-        } else stages.show(`predicting, ${event.split}`, 'papers', event.done, event.total);
-      },
+      onProgress: event => showJudging(stages, event),
     },
   ).finally(() => stages.stop());
   if (flags.all) {
