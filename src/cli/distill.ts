@@ -17,9 +17,10 @@ Examples:
   $ arxiv-native distill --teacher my-model --student my-encoder --data data --resume  (goes on, or begins)
 
 The data should be what the teacher was trained from: then the test papers are new to both. Unlabelled papers that the
-data has too are left out. The teacher is asked once, and what it says is kept in OUT.training until the student is
-complete; after a crash, a kill or Ctrl-C the same command with --resume goes on, as in train.
-The default recipe, v5.0, trains on back-translated copies of cs.AI papers too: those that lie beside the splits, or else
+data has too are left out. The teacher is asked once, of papers that it learnt from without the words beside its encoder,
+which know them by heart; what it says is kept in OUT.training until the student is complete. After a crash, a kill or
+Ctrl-C the same command with --resume goes on, as in train.
+The recipes v5.0 and v5.1 train on back-translated copies of cs.AI papers too: those that lie beside the splits, or else
 450 that are made first, by the translator and the download that it names; --no-augment does without.`;
 
 export function register(program: Command): void {

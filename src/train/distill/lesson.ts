@@ -118,8 +118,10 @@ function strangers(papers: readonly Paper[], { train, validation, test }: Datase
 
 /**
  * The teacher's probabilities of every example, softened: papers × classes, in the order of `labels`. They are computed
- * once and kept in the run's folder.
+ * once and kept in the run's folder. Words know by heart the papers that they learnt from and say little more of them
+ * than the label; so of those the teacher's encoder alone is asked.
  *
+ * @param examples the labelled ones first
  * @throws ArxivNativeError as `logitsOf` and `loadSavedModel` do; IO
  */
 export async function teach(
@@ -132,7 +134,9 @@ export async function teach(
 ): Promise<Float32Array> {
   const { hashes, teacher, temperature } = lesson;
   const classes = labels.length;
-  const asked = createHash('sha256').update(JSON.stringify([hashes.teacher, labels, placement.precision]));
+  const known = lesson.sameData ? examples.filter(({ label }) => label >= 0).length : 0;
+  const asked = createHash('sha256');
+  asked.update(JSON.stringify([hashes.teacher, labels, placement.precision, known]));
   for (const { paper } of examples) asked.update(`${paper.title}\n${paper.abstract}\n`);
   const key = asked.digest('hex').slice(0, 16);
   const file = join(folder, `teacher-${key}.bin`);
@@ -142,14 +146,21 @@ export async function teach(
   }
   const { saved, model } = await loadSavedModel(teacher, placement);
   try {
-    const papers = new TokenizedExamples(saved.tokenizer, examples, saved.lengths);
-    const onDone = (done: number) => onProgress?.({ type: 'teaching', done, total: papers.length });
-    const said = await logitsOf({ model, words: saved.words }, papers, classes, {
-      signal,
-      onProgress: onDone,
-    });
     const order = labels.map(label => saved.labels.indexOf(label));
-    const logits = Float32Array.from(said, (_, i) => said[i - (i % classes) + order[i % classes]!]!);
+    const logits = new Float32Array(examples.length * classes);
+    for (const { start, end, words } of [
+      { start: 0, end: known, words: undefined },
+      { start: known, end: examples.length, words: saved.words },
+    ]) {
+      const papers = new TokenizedExamples(saved.tokenizer, examples.slice(start, end), saved.lengths);
+      const onDone = (done: number) =>
+        onProgress?.({ type: 'teaching', done: start + done, total: examples.length });
+      const said = await logitsOf({ model, words }, papers, classes, { signal, onProgress: onDone });
+      logits.set(
+        said.map((_, i) => said[i - (i % classes) + order[i % classes]!]!),
+        start * classes,
+      );
+    }
     await writeWhole(file, part => writeFileSynced(part, new Uint8Array(logits.buffer))).catch(error => {
       throw fileError(error, `writing ${folder}`);
     });

@@ -1,7 +1,17 @@
-import { describe, expect, it } from 'vitest';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import { logitsOf } from '../../../src/evaluate/score.js';
 import { TokenizedExamples } from '../../../src/evaluate/tokenized-examples.js';
+import { loadSavedModel } from '../../../src/model/load.js';
 import { Tokenizer } from '../../../src/text/tokenizer.js';
-import { soften, TaughtExamples } from '../../../src/train/distill/lesson.js';
+import { soften, TaughtExamples, teach } from '../../../src/train/distill/lesson.js';
+import { train } from '../../../src/train/train.js';
+import { examplePapers } from '../../support/cli.js';
+
+const scratch = mkdtempSync(join(tmpdir(), 'arxiv-native-lesson-'));
+afterAll(() => rmSync(scratch, { recursive: true }));
 
 describe('soften', () => {
   it('is the softmax at a temperature, row by row, however large the numbers', () => {
@@ -23,5 +33,44 @@ describe('TaughtExamples', () => {
     expect(taught.length).toBe(3);
     const { labels, teacher, offsets } = taught.batch(Int32Array.of(2, 0));
     expect([[...labels], [...teacher], offsets.length]).toEqual([[-1, 0], [4, 5, 0, 1], 3]);
+  });
+});
+
+describe('teach', () => {
+  it('leaves out what the words say of papers that they learnt from', async () => {
+    const teacher = join(scratch, 'teacher');
+    await train({
+      ...{ data: examplePapers, recipe: 'demo', words: 'tfidf', epochs: 1, out: teacher },
+      ...{ maxTitle: 8, maxAbstract: 16 },
+    });
+    const placement = { device: 'cpu', precision: 'fp32' } as const;
+    const paper = {
+      id: 'a',
+      title: 'A new paper',
+      abstract: 'Of images.',
+      categories: [],
+      label: '',
+      line: 1,
+    };
+    const examples = [0, -1].map(label => ({ paper, label }));
+    const { saved, model } = await loadSavedModel(teacher, placement);
+    const said = async (words: typeof saved.words) => {
+      const papers = new TokenizedExamples(saved.tokenizer, [examples[0]!], saved.lengths);
+      const hooks = { signal: undefined, onProgress: () => {} };
+      return [...soften(await logitsOf({ model, words }, papers, 4, hooks), 4, 2)];
+    };
+    const encoder = await said(undefined);
+    const both = await said(saved.words);
+    model.dispose();
+    expect(both).not.toEqual(encoder);
+
+    const hashes = { teacher: '', unlabelled: [] };
+    const lesson = { teacher, temperature: 2, teacherWeight: 1, unlabelled: [], known: 0, hashes };
+    const taught = async (sameData: boolean) => [
+      ...(await teach({ ...lesson, sameData }, examples, saved.labels, scratch, placement, {})),
+    ];
+    expect(await taught(true)).toEqual([...encoder, ...both]);
+    expect(await taught(false)).toEqual([...both, ...both]);
+    expect(await taught(true)).toEqual([...encoder, ...both]);
   });
 });
