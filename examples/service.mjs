@@ -1,6 +1,6 @@
 // A small classification service on node:http alone.
 //
-//   node examples/service.mjs MODEL-FOLDER [PORT]
+//   node examples/service.mjs [MODEL-FOLDER [PORT]]        arxiv-classifier is the package's own
 //
 //   GET  /health    → 200 {"status":"ok","labels":[…]}
 //   POST /classify  {"title": "…", "abstract": "…"} → 200 {"category": "cs.CL", "probabilities": {…}}
@@ -10,11 +10,8 @@
 import { createServer } from 'node:http';
 import { ArxivNativeError, Predictor } from 'arxiv-native';
 
+// Without a folder it is the classifier that comes with the package.
 const [folder, port = '8080'] = process.argv.slice(2);
-if (folder === undefined) {
-  console.error('usage: node examples/service.mjs MODEL-FOLDER [PORT]');
-  process.exit(2);
-}
 
 const LARGEST_BODY = 1_000_000;
 /** What a client may take to finish its request once the service is to stop. */

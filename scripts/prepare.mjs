@@ -3,14 +3,24 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
-const root = fileURLToPath(new URL('..', import.meta.url));
+export const root = fileURLToPath(new URL('..', import.meta.url));
 
 /** Runs a program in the package's folder, its output shown. A failure ends this process with the same status. */
 export function run(command, ...args) {
+  start(command, args, 'inherit');
+}
+
+/** As `run`, but what it writes on standard output is returned. */
+export function capture(command, ...args) {
+  return start(command, args, ['inherit', 'pipe', 'inherit']).stdout;
+}
+
+function start(command, args, stdio) {
   console.log(`\n> ${[command === process.execPath ? 'node' : command, ...args].join(' ')}`);
-  const { status, error } = spawnSync(command, args, { cwd: root, stdio: 'inherit' });
-  if (error) console.error(`${command}: ${error.message}`);
-  if (status !== 0) process.exit(status ?? 1);
+  const result = spawnSync(command, args, { cwd: root, stdio, encoding: 'utf8' });
+  if (result.error) console.error(`${command}: ${result.error.message}`);
+  if (result.status !== 0) process.exit(result.status ?? 1);
+  return result;
 }
 
 /** Dependencies as package-lock.json has them. */

@@ -12,10 +12,14 @@ const CLASSES = ['cs.AI', 'cs.CL', 'cs.CV', 'cs.LG'];
 const MOST_SHARED_SHINGLES = 0.4;
 const SHINGLE_WORDS = 3;
 
-const lines = readFileSync(new URL('../examples/papers.jsonl', import.meta.url), 'utf8')
-  .trimEnd()
-  .split('\n');
-const papers: Example[] = lines.map(line => JSON.parse(line));
+const read = (name: string): Example[] =>
+  readFileSync(new URL(`../examples/${name}`, import.meta.url), 'utf8')
+    .trimEnd()
+    .split('\n')
+    .map(line => JSON.parse(line));
+const papers = read('papers.jsonl');
+const unseen = read('unseen.jsonl');
+const all = [...papers, ...unseen];
 
 function shingles(text: string): Set<string> {
   const words = text.toLowerCase().match(/[\p{L}\p{N}']+/gu) ?? [];
@@ -35,6 +39,13 @@ function primaries(some: Example[]): Record<string, number> {
   return counts;
 }
 
+describe('examples/unseen.jsonl', () => {
+  it('holds two more papers a class', () => {
+    expect(unseen.map(paper => paper.id)).toEqual(unseen.map((_, index) => `unseen-00${index + 1}`));
+    expect(primaries(unseen)).toEqual(Object.fromEntries(CLASSES.map(name => [name, 2])));
+  });
+});
+
 describe('examples/papers.jsonl', () => {
   it('holds 200 papers, numbered in order, with the documented fields alone', () => {
     expect(papers.map(paper => paper.id)).toEqual(
@@ -52,7 +63,7 @@ describe('examples/papers.jsonl', () => {
   });
 
   it('lists each category once and in arXiv form', () => {
-    for (const { id, categories } of papers) {
+    for (const { id, categories } of all) {
       expect(new Set(categories).size, id).toBe(categories.length);
       for (const category of categories) expect(category, id).toMatch(/^[a-z-]+\.[A-Z]{2}$/);
     }
@@ -66,7 +77,7 @@ describe('examples/papers.jsonl', () => {
   });
 
   it('has abstracts of 60 to 100 words', () => {
-    for (const { id, abstract } of papers) {
+    for (const { id, abstract } of all) {
       const words = abstract.split(' ').length;
       expect(words, id).toBeGreaterThanOrEqual(60);
       expect(words, id).toBeLessThanOrEqual(100);
@@ -74,24 +85,23 @@ describe('examples/papers.jsonl', () => {
   });
 
   it('repeats no title and no abstract', () => {
-    expect(new Set(papers.map(paper => paper.title.toLowerCase())).size).toBe(papers.length);
-    expect(new Set(papers.map(paper => paper.abstract.toLowerCase())).size).toBe(papers.length);
+    expect(new Set(all.map(paper => paper.title.toLowerCase())).size).toBe(all.length);
+    expect(new Set(all.map(paper => paper.abstract.toLowerCase())).size).toBe(all.length);
   });
 
   it('has no near-duplicates among its abstracts', () => {
-    const sets = papers.map(paper => shingles(paper.abstract));
+    const sets = all.map(paper => shingles(paper.abstract));
     const near: string[] = [];
     for (let a = 0; a < sets.length; a++) {
       for (let b = a + 1; b < sets.length; b++) {
-        if (overlap(sets[a]!, sets[b]!) > MOST_SHARED_SHINGLES)
-          near.push(`${papers[a]!.id} ${papers[b]!.id}`);
+        if (overlap(sets[a]!, sets[b]!) > MOST_SHARED_SHINGLES) near.push(`${all[a]!.id} ${all[b]!.id}`);
       }
     }
     expect(near).toEqual([]);
   });
 
   it('is trimmed, single-spaced text in ASCII or plain typographic characters', () => {
-    for (const { id, title, abstract } of papers) {
+    for (const { id, title, abstract } of all) {
       for (const text of [title, abstract]) {
         expect(text, id).toMatch(/^[\x20-\x7e\u2013\u2014\u2018\u2019\u201c\u201d]+$/);
         expect(text, id).not.toMatch(/^ | $| {2}/);

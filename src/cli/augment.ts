@@ -14,7 +14,7 @@ Examples:
   $ arxiv-native augment data --category cs.AI --samples 450 --model-dir models --pivot pt
                                              (models/en-pt and models/pt-en hold Firefox Translations models)
   $ arxiv-native augment data --category cs.AI --samples 450 --translator apertium
-  $ arxiv-native train --data data               (v5.0 takes the copies; another recipe with --augment)
+  $ arxiv-native train --data data --augment     (v5.0 and v5.1 take the copies without it)
 
 Abstracts go into the other language and back, sentence by sentence; formulas, LaTeX commands, web and mail addresses
 come through as they are. A copy that is empty, identical, cut or far too long, as a whole or in a sentence, is dropped and counted. Only training

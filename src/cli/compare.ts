@@ -23,7 +23,10 @@ export function register(program: Command): void {
   const command = program
     .command('compare')
     .description('judge several models by the same papers, beside the baseline')
-    .argument('<models...>', 'two or more folders that train or import-checkpoint wrote')
+    .argument(
+      '<models...>',
+      'two or more folders that train or import-checkpoint wrote; one may be arxiv-classifier',
+    )
     .option('--data <path>', 'a prepared folder, or a file of labelled papers (default: their own data)')
     .addOption(new Option('--split <part>', 'of that data (default: test)').choices(SPLITS))
     .option('--class <label>', 'whose recall is shown (default: cs.AI, where there is one)')

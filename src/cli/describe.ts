@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import type { Command } from 'commander';
 import { SPLITS } from '../data/paper.js';
 import { RECORD } from '../data/prepared-folder.js';
+import { DEFAULT_RECIPE } from '../train/default-recipe.js';
 import type { RecipeOverrides } from '../train/recipe.js';
 import { wholeNumber } from './arguments.js';
 import { describeText } from './describe-text.js';
@@ -38,9 +39,13 @@ export function register(program: Command): void {
       'a folder that prepare wrote, or a file of labelled papers (.jsonl or .csv; .gz or .zip of either; - for standard input)',
     )
     .option('--label-column <name>', 'the field that holds the label, if it is not the category')
-    .option('--encoder <encoder>', 'whose tokenizer counts: a folder, or a Hugging Face Hub id')
+    .option('--encoder <encoder>', 'whose tokenizer counts: a folder, a Hugging Face Hub id, or arxiv-small')
     .option('--revision <revision>', 'of an encoder on the Hub: a branch, tag or commit')
-    .option('--recipe <recipe>', 'whose lengths cut: a recipe by name, or the path of a JSON file', 'v5.0')
+    .option(
+      '--recipe <recipe>',
+      'whose lengths cut: a recipe by name, or the path of a JSON file',
+      DEFAULT_RECIPE,
+    )
     .option('--max-title <tokens>', 'longest title, whatever the recipe says', wholeNumber)
     .option('--max-abstract <tokens>', 'longest abstract', wholeNumber)
     .option('--max-joined <tokens>', 'longest title and abstract together (heads cls and mean)', wholeNumber)

@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { DEFAULT_RECIPE } from '../train/default-recipe.js';
 import type { DistillOptions } from '../train/distill/distill.js';
 import type { TrainEvent } from '../train/types.js';
 import { number, wholeNumber } from './arguments.js';
@@ -11,15 +12,15 @@ type DistillFlags = TrainingFlags &
 
 const EXAMPLES = `
 Examples:
-  $ arxiv-native distill --teacher my-model --student my-encoder --data data --out small-model
+  $ arxiv-native distill --teacher my-model --student arxiv-small --data data --out small-model
   $ arxiv-native distill --teacher my-model --student sizes.json --vocab-size 8000 --data data --recipe light
   $ arxiv-native distill --teacher my-model --student my-encoder --data data --unlabelled more.jsonl.gz
   $ arxiv-native distill --teacher my-model --student my-encoder --data data --resume  (goes on, or begins)
 
 The data should be what the teacher was trained from: then the test papers are new to both. Unlabelled papers that the
-data has too are left out. The teacher is asked once, of papers that it learnt from without the words beside its encoder,
-which know them by heart; what it says is kept in OUT.training until the student is complete. After a crash, a kill or
-Ctrl-C the same command with --resume goes on, as in train.
+data has too are left out. The teacher is asked once; of the labelled papers its encoder alone, since the words beside it
+know them by heart. What it says is kept in OUT.training until the student is complete. After a crash, a kill or Ctrl-C
+the same command with --resume goes on, as in train.
 The recipes v5.0 and v5.1 train on back-translated copies of cs.AI papers too: those that lie beside the splits, or else
 450 that are made first, by the translator and the download that it names; --no-augment does without.`;
 
@@ -27,10 +28,10 @@ export function register(program: Command): void {
   const command = program
     .command('distill')
     .description('train a small classifier on what a large one says')
-    .requiredOption('--teacher <model>', 'the folder of a trained model')
+    .requiredOption('--teacher <model>', 'the folder of a trained model, or arxiv-classifier')
     .requiredOption(
       '--student <encoder>',
-      "the student's encoder: a folder, a Hugging Face Hub id, or a JSON file with the sizes of a new one",
+      "the student's encoder: a folder, a Hugging Face Hub id, arxiv-small, or a JSON file with the sizes of a new one",
     )
     .requiredOption('--data <path>', 'labelled papers, or a folder with splits, as for train')
     .option('--unlabelled <files...>', 'papers whose labels are not looked at')
@@ -38,7 +39,7 @@ export function register(program: Command): void {
     .option('--temperature <t>', "softens both models' probabilities (default: 2)", number)
     .option('--teacher-weight <share>', 'of the teacher beside the true label, 0 to 1 (default: 0.7)', number)
     .option('--out <folder>', 'where the model will be written (default: runs/distilled)')
-    .option('--recipe <recipe>', "the student's: a name, or the path of a JSON file", 'v5.0');
+    .option('--recipe <recipe>', "the student's: a name, or the path of a JSON file", DEFAULT_RECIPE);
   trainingOptions(command)
     .addHelpText('after', EXAMPLES)
     .action((flags: DistillFlags) => interruptible(signal => run(flags, signal)));

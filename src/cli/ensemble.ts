@@ -24,7 +24,10 @@ export function register(program: Command): void {
   const command = program
     .command('ensemble')
     .description('judge the weighted mean of several models beside each alone and the baseline')
-    .argument('<models...>', 'two or more folders that train or import-checkpoint wrote')
+    .argument(
+      '<models...>',
+      'two or more folders that train or import-checkpoint wrote; one may be arxiv-classifier',
+    )
     .option('--data <path>', 'a prepared folder (default: their own data)')
     .option('--no-baseline', 'leave out the baseline, which takes time to train')
     .option('--seed <n>', 'draws the samples of the intervals (default: 42)', wholeNumber)

@@ -23,7 +23,7 @@ export function register(program: Command): void {
   const command = program
     .command('evaluate')
     .description('examine a model by labelled papers')
-    .argument('<model>', 'the folder that train or import-checkpoint wrote')
+    .argument('<model>', 'the folder that train or import-checkpoint wrote, or arxiv-classifier')
     .option('--data <path>', 'a prepared folder, or a file of labelled papers (default: its own data)')
     .addOption(new Option('--split <part>', 'of that data (default: test)').choices(SPLITS))
     .option('--no-baseline', 'leave out the baseline, which takes time to train')

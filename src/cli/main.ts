@@ -26,6 +26,7 @@ const { version } = createRequire(import.meta.url)('../../package.json') as { ve
 const EXAMPLES = `
 Examples:
   $ arxiv-native setup                                        get LibTorch and build the engine
+  $ arxiv-native predict --title "…" --abstract "…"           classify a paper by the model that comes with the package
   $ arxiv-native fetch --categories cs.AI,cs.CL --output papers.jsonl
   $ arxiv-native prepare papers.jsonl --out data              an honest data set, split
   $ arxiv-native describe data                                what is in it

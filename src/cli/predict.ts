@@ -30,7 +30,7 @@ const FILE_FLAGS = ['output', 'force', 'format', 'onError'] as const;
 
 const EXAMPLES = `
 Examples:
-  $ arxiv-native predict --model my-model --title "Attention is all you need" --abstract "The dominant …"
+  $ arxiv-native predict --title "Attention is all you need" --abstract "The dominant …"
   $ arxiv-native predict --model my-model --input papers.jsonl --output categories.jsonl
   $ arxiv-native predict --model my-model --input papers.jsonl --threshold cs.AI=0.4 --threshold cs.LG=0.5
   $ zcat papers.jsonl.gz | arxiv-native predict --model my-model --input - --on-error skip | head
@@ -45,7 +45,10 @@ export function register(program: Command): void {
   const command = program
     .command('predict')
     .description('classify one paper, or a file of them')
-    .option('--model <folder>', 'the folder that train wrote')
+    .option(
+      '--model <folder>',
+      'the folder that train wrote (default: the classifier that comes with the package)',
+    )
     .option('--title <text>', 'the title of one paper')
     .option('--abstract <text>', 'its abstract')
     .addOption(
@@ -83,14 +86,14 @@ export function register(program: Command): void {
 }
 
 async function predict(flags: PredictFlags, signal: AbortSignal): Promise<void> {
-  const folder = checkFlags(flags);
+  checkFlags(flags);
   const { Predictor } = await import('../serve/predictor.js');
   const { checkOutput } = await import('../util/output.js');
-  const { input, output, force = false } = flags;
+  const { model, input, output, force = false } = flags;
   if (output !== undefined) await checkOutput(output, { force, inputs: input === undefined ? [] : [input] });
   const { device, precision, threads, batchSize, threshold: thresholds } = flags;
   const options = { device, precision, threads, batchSize, thresholds };
-  const predictor = await Predictor.load(folder, options);
+  const predictor = await Predictor.load(model, options);
   try {
     if (flags.input === undefined) await predictPaper(predictor, flags, signal);
     else await predictFile(predictor, flags.input, flags, signal);
@@ -142,8 +145,8 @@ async function predictFile(
   if (flags.json && output !== undefined) process.stdout.write(`${JSON.stringify({ ...counts, output })}\n`);
 }
 
-/** The model's folder, once the flags are known to make sense together. */
-function checkFlags(flags: PredictFlags): string {
+/** Throws BAD_OPTION for flags that do not go together. */
+function checkFlags(flags: PredictFlags): void {
   const { model, title, abstract, input } = flags;
   for (const [name, value] of Object.entries({ model, input, output: flags.output })) {
     if (value === '') throw new ArxivNativeError('BAD_OPTION', `--${name} is empty`);
@@ -160,11 +163,6 @@ function checkFlags(flags: PredictFlags): string {
       remedy: 'It is for files; one paper is answered on standard output.',
     });
   }
-  if (model !== undefined) return model;
-  throw new ArxivNativeError('BAD_OPTION', 'no model ships with this package yet', {
-    remedy:
-      'Train one with `arxiv-native train --data papers.jsonl --out my-model` and give --model my-model.',
-  });
 }
 
 /** The answer for a person: a bar for each category, the most probable first. */

@@ -40,10 +40,10 @@ export function register(program: Command): void {
     .option('--config <sizes>', 'sizes of a new encoder: a name, or the path of a JSON file (default: small)')
     .option('--vocab-size <n>', 'word pieces of a new encoder (default: what the config says)', wholeNumber)
     .addOption(
-      new Option('--encoder <encoder>', 'go on with this one: a folder, or a Hugging Face Hub id').conflicts([
-        'config',
-        'vocabSize',
-      ]),
+      new Option(
+        '--encoder <encoder>',
+        'go on with this one: a folder, a Hugging Face Hub id, or arxiv-small',
+      ).conflicts(['config', 'vocabSize']),
     )
     .option('--revision <revision>', 'of --encoder on the Hub: a branch, tag or commit')
     .option('--offline', 'use only what was downloaded before')

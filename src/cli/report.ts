@@ -31,10 +31,13 @@ export function register(program: Command): void {
   const command = program
     .command('report')
     .description('write a page about a model: figures, mistakes, history, origin')
-    .argument('<model>', 'the folder that train or import-checkpoint wrote')
+    .argument('<model>', 'the folder that train or import-checkpoint wrote, or arxiv-classifier')
     .option('--data <path>', 'a prepared folder, or a file of labelled papers (default: its own data)')
     .addOption(new Option('--split <part>', 'of that data (default: test)').choices(SPLITS))
-    .option('--output <file>', "the page (default: the model's name and .html, beside it)")
+    .option(
+      '--output <file>',
+      "the page (default: the model's name and .html, beside it; of the package's own, here)",
+    )
     .option('--force', 'replace that file if it exists')
     .option('--class <label>', 'show what a threshold of this class trades (default: cs.AI)')
     .option('--mistakes <n>', 'show so many of the worst (default: 12)', wholeNumber)

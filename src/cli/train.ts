@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { DEFAULT_RECIPE } from '../train/default-recipe.js';
 import type { TrainEvent } from '../train/types.js';
 import { wholeNumber } from './arguments.js';
 import { interruptible } from './interrupt.js';
@@ -9,8 +10,8 @@ type TrainFlags = TrainingFlags & { seeds?: number };
 
 const EXAMPLES = `
 Examples:
-  $ arxiv-native train --data examples/papers.jsonl --recipe demo --out demo-model
-  $ arxiv-native train --data papers.jsonl                     (the model goes to runs/v5.0)
+  $ arxiv-native train --data examples/papers.jsonl --out demo-model
+  $ arxiv-native train --data papers.jsonl                     (the model goes to runs/arxiv)
   $ arxiv-native train --data papers.csv.gz --out my-model --recipe v5.1 --encoder ./minilm --epochs 4
   $ arxiv-native train --data topics.csv --out topics --class-weights balanced   (labels of your own)
   $ arxiv-native train --data topics.csv --out topics --label-column topic
@@ -38,8 +39,11 @@ export function register(program: Command): void {
       'labelled papers: .jsonl or .csv (.gz or .zip of either), or a folder with splits',
     )
     .option('--out <folder>', 'where the model will be written (default: runs/RECIPE)')
-    .option('--recipe <recipe>', 'a recipe by name, or the path of a JSON file', 'v5.0')
-    .option('--encoder <encoder>', 'a Hugging Face Hub id, or a folder (default: what the recipe says)')
+    .option('--recipe <recipe>', 'a recipe by name, or the path of a JSON file', DEFAULT_RECIPE)
+    .option(
+      '--encoder <encoder>',
+      'a folder, a Hugging Face Hub id, or arxiv-small (default: what the recipe says)',
+    )
     .option(
       '--seeds <n>',
       'train so many models, with --seed and those after it: mean and deviation',

@@ -24,7 +24,7 @@ import { writePredictions } from './predictions.js';
 import { answersOfModel } from './probabilities-of-model.js';
 
 export interface EvaluateModelOptions extends PlacementOptions {
-  /** The folder that train wrote. */
+  /** The folder that train wrote, or arxiv-classifier. */
   model: string;
   /** A prepared folder, or a file of labelled papers; the data that the model was trained on if absent. */
   data?: string | undefined;

@@ -2,8 +2,9 @@ import type { Dataset, Example } from '../data/dataset.js';
 import type { ReadHooks, ReadProgress } from '../data/rows.js';
 import { ArxivNativeError } from '../errors.js';
 import type { Decision, DecisionRule } from '../model/decision.js';
-import { type LoadedModel, loadSavedModel, type PlacementOptions } from '../model/load.js';
-import { type SavedModel, saveDecision } from '../model/saved-model.js';
+import { checkPlacement, type LoadedModel, type PlacementOptions, placeSavedModel } from '../model/load.js';
+import { openSavedModel, type SavedModel, saveDecision } from '../model/saved-model.js';
+import { isShipped } from '../model/shipped.js';
 import { throwIfCancelled } from '../util/cancel.js';
 import { checkChoice, checkOptions } from '../util/options.js';
 import { askBaseline, type BaselineEvent } from './baseline/ask-baseline.js';
@@ -33,7 +34,7 @@ import {
 export const OBJECTIVES = ['accuracy', 'macroF1'] as const;
 
 export interface TuneModelOptions extends PlacementOptions {
-  /** The folder that train wrote. */
+  /** The folder that train wrote, or arxiv-classifier. */
   model: string;
   /** A prepared folder; the data that the model was trained on if absent. */
   data?: string | undefined;
@@ -95,8 +96,10 @@ export interface Tuning {
  */
 export async function tuneModel(options: TuneModelOptions, hooks: TuneModelHooks = {}): Promise<Tuning> {
   checkTuneOptions(options);
-  const loaded = await loadSavedModel(options.model, options);
-  const { saved } = loaded;
+  checkPlacement(options);
+  const saved = await openSavedModel(options.model);
+  if (options.dryRun !== true) refuseShipped(saved.folder);
+  const loaded = await placeSavedModel(saved, options);
   try {
     checkClass(options.class, saved.labels);
     const reading = {
@@ -145,6 +148,14 @@ export async function tuneModel(options: TuneModelOptions, hooks: TuneModelHooks
   } finally {
     loaded.model.dispose();
   }
+}
+
+/** Throws BAD_OPTION for the package's own, which the next installation replaces. */
+function refuseShipped(folder: string): void {
+  if (!isShipped(folder)) return;
+  throw new ArxivNativeError('BAD_OPTION', `${folder} came with the package, and stays as it is`, {
+    remedy: 'Copy the folder and tune the copy, or see by --dry-run what would change.',
+  });
 }
 
 async function readDataset(saved: SavedModel, data: string | undefined, hooks: ReadHooks): Promise<Dataset> {

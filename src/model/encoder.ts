@@ -6,11 +6,12 @@ import { Tokenizer } from '../text/tokenizer.js';
 import { readEncoderConfig } from './encoder-config.js';
 import { encoderTensors, type Family, wordHeadNames } from './families.js';
 import { fetchEncoder, type HubOptions, isHubId, WEIGHT_FILES } from './hub.js';
+import { shippedFolder } from './shipped.js';
 import { openTensors } from './tensor-file.js';
 
 /** What an encoder is, without its weights. */
 export interface EncoderDescription {
-  /** What was asked for: a folder, or an id of the Hub. */
+  /** What was asked for: a folder, the name of the package's own, or an id of the Hub. */
   id: string;
   /** The Hub's commit. Absent for a folder. */
   revision?: string;
@@ -33,8 +34,8 @@ export interface EncoderFiles extends EncoderDescription {
 }
 
 /**
- * Opens an encoder: a folder with config.json, tokenizer and weights, or an id of the Hub, which is fetched into the Hub's cache
- * unless it is there. A folder of that name comes first.
+ * Opens an encoder: a folder with config.json, tokenizer and weights; `arxiv-small`, which comes with the package; or an id
+ * of the Hub, which is fetched into the Hub's cache unless it is there. A folder of either name comes first.
  *
  * @throws ArxivNativeError BAD_MODEL if it is absent, of no known family, or its tokenizer or weights are missing, of an
  * unfit kind or shape, or malformed (before any weights are fetched, where config.json or tokenizer tell); NETWORK, IO and CANCELLED as fetchEncoder does.
@@ -90,10 +91,12 @@ async function describe(id: string, folder: string, revision?: string): Promise<
 async function locate(idOrFolder: string, options: HubOptions) {
   const isFolder = (await stat(idOrFolder).catch(() => undefined))?.isDirectory() === true;
   if (isFolder) return { folder: idOrFolder };
+  const shipped = shippedFolder(idOrFolder);
+  if (shipped !== undefined) return { folder: shipped };
   if (!isHubId(idOrFolder)) {
     throw new ArxivNativeError('BAD_MODEL', `encoder ${idOrFolder}: no such folder, and no id of the Hub`, {
       remedy:
-        'Name a folder with config.json and weights, or an id such as allenai/scibert_scivocab_uncased.',
+        'Name a folder with config.json and weights, an id such as allenai/scibert_scivocab_uncased, or arxiv-small.',
     });
   }
   const fetched = await fetchEncoder(idOrFolder, options).catch(error => {

@@ -11,11 +11,12 @@ import { checkDecision, type Decision } from './decision.js';
 import { encoderTensors } from './families.js';
 import { headTensors } from './head-tensors.js';
 import { checkModelConfig, formatVersion } from './model-config.js';
+import { shippedFolder } from './shipped.js';
 import { openTensors } from './tensor-file.js';
 import { readWords, WORD_WEIGHTS, WORDS, type Words, wordsShape, writeWords } from './words.js';
 
 export const WEIGHTS = 'model.safetensors';
-const CONFIG = 'config.json';
+export const CONFIG = 'config.json';
 const TOKENIZER = ['tokenizer.json', 'tokenizer_config.json'] as const;
 const LABELS = 'labels.json';
 const THRESHOLDS = 'thresholds.json';
@@ -50,17 +51,20 @@ export interface SavedModel extends SavedModelParts {
 }
 
 /**
- * Opens a saved model. Every file must be there and whole, and the weights must be exactly those that config.json
- * implies.
+ * Opens a saved model: a folder, or `arxiv-classifier`, which comes with the package, unless a folder of that name lies
+ * here. Every file must be there and whole, and the weights must be exactly those that config.json implies.
  *
  * @throws ArxivNativeError BAD_MODEL that names the file and what is wrong with it
  */
 export async function openSavedModel(folder: string): Promise<SavedModel> {
-  const path = resolve(folder);
+  const path = shippedFolder(folder) ?? resolve(folder);
   requireFolder(path);
   refuseOtherFolder(path);
-  requireFiles(path, [CONFIG, WEIGHTS, ...TOKENIZER, LABELS, THRESHOLDS, TRAINING]);
-  const config = checkModelConfig(await readJson(path, CONFIG), join(path, CONFIG));
+  requireFiles(path, [CONFIG]);
+  const written = await readJson(path, CONFIG);
+  refuseEncoder(written, path);
+  requireFiles(path, [WEIGHTS, ...TOKENIZER, LABELS, THRESHOLDS, TRAINING]);
+  const config = checkModelConfig(written, join(path, CONFIG));
   const labels = checkLabels(await readJson(path, LABELS), config.head.classes, join(path, LABELS));
   const tensors = await openTensors(join(path, WEIGHTS));
   checkTensors(tensors, config.encoder, config.head, path);
@@ -213,6 +217,15 @@ function refuseOtherFolder(folder: string): void {
       },
     );
   }
+}
+
+/** An encoder's folder has a config.json too: that of transformers. */
+function refuseEncoder(config: unknown, folder: string): void {
+  const { model_type: type, format_version: version } = Object(config) as Record<string, unknown>;
+  if (type === undefined || version !== undefined) return;
+  throw new ArxivNativeError('BAD_MODEL', `${folder} is an encoder, not a trained model`, {
+    remedy: `Train a model from it: \`arxiv-native train --data papers.jsonl --encoder ${folder}\`.`,
+  });
 }
 
 function requireFiles(folder: string, names: readonly string[]): void {

@@ -6,6 +6,7 @@ import { probabilitiesOf } from '../evaluate/metrics.js';
 import { withThresholds } from '../model/decision.js';
 import { checkPlacement, type PlacementOptions, placeSavedModel } from '../model/load.js';
 import { openSavedModel, type SavedModel } from '../model/saved-model.js';
+import { DEFAULT_MODEL } from '../model/shipped.js';
 import type { EngineModel, Precision } from '../native.js';
 import { type Lengths, packPapers } from '../text/pack.js';
 import { cancelFlag, orCancelled, throwIfCancelled } from '../util/cancel.js';
@@ -101,14 +102,17 @@ export class Predictor {
     this.#batcher = new Batcher(papers => this.#compute(papers, new Uint8Array(1)), batchSize);
   }
 
-  /** Opens the folder that `train` wrote. */
-  static async load(folder: string, options: LoadOptions = {}): Promise<Predictor> {
+  /** Opens the folder that `train` wrote; the classifier that comes with the package, if none is named. */
+  static async load(folder: string = DEFAULT_MODEL, options: LoadOptions = {}): Promise<Predictor> {
     checkOptions(options, LOAD_OPTIONS, 'Predictor.load');
     if (typeof folder !== 'string' || folder === '') {
       throw new ArxivNativeError(
         'BAD_OPTION',
         `Predictor.load needs the path of a model folder, not ${show(folder)}`,
-        { remedy: 'Name the folder that training wrote.' },
+        {
+          remedy:
+            'Name the folder that training wrote; arxiv-classifier, or none, is the one that comes with the package.',
+        },
       );
     }
     const { device, precision, threads } = options;

@@ -8,6 +8,7 @@ import { ArxivNativeError } from '../errors.js';
 import type { HeadShape, ModelOptions, NativeAddon } from '../native.js';
 import { DEFAULT_SEED } from '../util/random.js';
 import { countByLabel, type TrainedCopies, wantsCopies } from './copies.js';
+import { DEFAULT_RECIPE } from './default-recipe.js';
 import { checkLesson, type Lesson, prepareLesson } from './distill/lesson.js';
 import { fingerprint, type Identity, identify, withCopies } from './identity.js';
 import {
@@ -18,7 +19,7 @@ import {
   type StartingEncoder,
   trainingShape,
 } from './plan.js';
-import { DEFAULT_RECIPE, type Recipe } from './recipe.js';
+import type { Recipe } from './recipe.js';
 import { makeSchedule } from './schedule.js';
 import { DEFAULT_SAVE_AS } from './stored-as.js';
 import type { TrainHooks, TrainOptions, TrainPlan } from './types.js';

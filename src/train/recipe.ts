@@ -7,6 +7,7 @@ import type { HeadShape, TrainingShape } from '../native.js';
 import type { Lengths } from '../text/pack.js';
 import { fileError } from '../util/files.js';
 import { didYouMean } from '../util/options.js';
+import { DEFAULT_RECIPE } from './default-recipe.js';
 import { checkRecipe, RECIPES, recipeKeys } from './recipe-schema.js';
 
 /** The sizes of a small BERT with random weights; its vocabulary is made from the training texts. */
@@ -76,8 +77,6 @@ export interface RecipeOverrides {
    */
   augment?: boolean | undefined;
 }
-
-export const DEFAULT_RECIPE = 'v5.0';
 
 /** The names of the recipes that come with the package. */
 export function recipeNames(): string[] {

@@ -17,7 +17,7 @@ export interface TrainOptions extends Omit<RecipeOverrides, 'batchSize'> {
   labelColumn?: string | undefined;
   /** The folder that will hold the model; `runs/` and the recipe's name if absent. */
   out?: string | undefined;
-  /** A recipe's name, the path of one, or one as an object; `v5.0` if absent. */
+  /** A recipe's name, the path of one, or one as an object; `arxiv` if absent. */
   recipe?: string | RecipeSource | undefined;
   /** Revision of an encoder on the Hub: a branch, tag or commit. */
   revision?: string | undefined;

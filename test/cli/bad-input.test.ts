@@ -195,8 +195,8 @@ describe('train refuses', () => {
 describe('predict refuses', () => {
   const predictWith = (folder: string) => run('predict', '--model', folder, '--title', 'A');
 
-  it('to guess a model or what to classify', async () => {
-    expectRefused(await run('predict', '--title', 'A'), 2, /no model[\s\S]*--model/);
+  it('to guess what to classify', async () => {
+    expectRefused(await run('predict'), 2, /nothing to classify[\s\S]*--title/);
     expectRefused(await run('predict', '--model', model), 2, /nothing to classify[\s\S]*--title/);
     expectRefused(
       await run('predict', '--model', model, '--title', ' '),

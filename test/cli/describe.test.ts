@@ -35,7 +35,7 @@ describe('describe', () => {
   });
 
   it('prints one JSON document, the same as of the prepared folder', async () => {
-    const { exitCode, stdout } = await run(examplePapers, '--json', '--seed', '7', '--max-abstract', '40');
+    const { exitCode, stdout } = await run(examplePapers, '--json', '--seed', '7', '--max-joined', '40');
     expect(exitCode).toBe(0);
     const found = JSON.parse(stdout);
     expect(Object.keys(found)).toEqual([
@@ -49,7 +49,7 @@ describe('describe', () => {
       'leaks',
       'missing',
       'words',
-      'tokensOmitted',
+      'tokens',
       'overlap',
       'dates',
       'distinctiveWords',
@@ -74,10 +74,11 @@ describe('describe', () => {
       if (stderr !== '') throw new Error(stderr);
       return JSON.parse(stdout).tokens.truncation.map((cut: { limit: number }) => cut.limit);
     };
-    expect(await truncation()).toEqual([32, 128]);
-    expect(await truncation('--max-title', '9')).toEqual([9, 128]);
+    expect(await truncation()).toEqual([256]);
+    expect(await truncation('--recipe', 'v5.0', '--max-title', '9')).toEqual([9, 128]);
     expect(await truncation('--recipe', 'light')).toEqual([160]);
-    const { stdout } = await run(examplePapers);
+    expect(JSON.parse((await run(examplePapers, '--json')).stdout).tokens.encoder).toBe('arxiv-small');
+    const { stdout } = await run(examplePapers, '--recipe', 'v5.0');
     expect(stdout).toContain('Tokens are not counted: the tokenizer of');
     expect(stdout).toContain('--encoder FOLDER|HUB-ID names a tokenizer');
   });

@@ -91,7 +91,8 @@ describe('Predictor.load', () => {
   });
 
   it.each([
-    [[], 'the path of a model folder, not undefined'],
+    [[null], 'the path of a model folder, not null'],
+    [[{ threads: 2 }], 'the path of a model folder, not {"threads":2}'],
     [['folder', { batchsize: 2 }], 'no option "batchsize"'],
     [['folder', null], 'the options must be an object, not null'],
     [['folder', { device: 1 }], '"device" must be a string'],

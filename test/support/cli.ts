@@ -20,10 +20,17 @@ export interface CliResult {
 /** Runs the built command line to its end. */
 export async function cli(
   args: string[],
-  { input = '', env = {} }: { input?: string | Uint8Array; env?: Record<string, string> } = {},
+  {
+    input = '',
+    env = {},
+    cwd,
+  }: { input?: string | Uint8Array; env?: Record<string, string>; cwd?: string } = {},
 ): Promise<CliResult> {
   await compiled();
-  return finished(spawn(process.execPath, [launcher, ...args], { env: { ...process.env, ...env } }), input);
+  return finished(
+    spawn(process.execPath, [launcher, ...args], { cwd, env: { ...process.env, ...env } }),
+    input,
+  );
 }
 
 /** Feeds a child process and collects what it says. */

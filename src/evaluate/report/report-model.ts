@@ -1,8 +1,9 @@
-import { resolve } from 'node:path';
+import { basename, resolve } from 'node:path';
 import { SPLITS, type Split } from '../../data/paper.js';
 import { ArxivNativeError } from '../../errors.js';
 import { checkPlacement, type PlacementOptions, placeSavedModel } from '../../model/load.js';
 import { openSavedModel, type SavedModel } from '../../model/saved-model.js';
+import { isShipped } from '../../model/shipped.js';
 import { throwIfCancelled } from '../../util/cancel.js';
 import { checkChoice, checkOptions, checkWhole } from '../../util/options.js';
 import { checkOutput, writeLines } from '../../util/output.js';
@@ -24,13 +25,13 @@ import { type Mistake, worstMistakes } from './mistakes.js';
 import { reportPage } from './report-page.js';
 
 export interface ReportModelOptions extends PlacementOptions {
-  /** The folder that train or importCheckpoint wrote. */
+  /** The folder that train or importCheckpoint wrote, or arxiv-classifier. */
   model: string;
   /** A prepared folder, or a file of labelled papers; the data that the model was trained on if absent. */
   data?: string | undefined;
   /** The part of that data: `test` if absent. Of a file all papers are taken if absent. */
   split?: Split | undefined;
-  /** The page; the model's name and `.html`, beside it, if absent. */
+  /** The page; if absent, the model's name and `.html`, beside it, or of the package's own in the working folder. */
   output?: string | undefined;
   /** Replace that file. */
   force?: boolean | undefined;
@@ -91,7 +92,9 @@ export async function reportModel(
   const { force = false } = options;
   const saved = await openSavedModel(options.model);
   checkClass(options.class, saved.labels);
-  const output = resolve(options.output ?? `${saved.folder}.html`);
+  // Not among the package's own files: the next installation would take it away.
+  const beside = isShipped(saved.folder) ? basename(saved.folder) : saved.folder;
+  const output = resolve(options.output ?? `${beside}.html`);
   await checkOutput(output, { force, inputs: inputsOf(saved, options.data) });
   const exam = await findExam(saved, options, hooks);
   const history = await readHistory(saved);

@@ -1,7 +1,8 @@
 import { join } from 'node:path';
 import { ArxivNativeError } from '../../errors.js';
+import { DEFAULT_RECIPE } from '../default-recipe.js';
 import { encoderSizes, isSizes } from '../pretrain/options.js';
-import { DEFAULT_RECIPE, type RandomEncoder } from '../recipe.js';
+import type { RandomEncoder } from '../recipe.js';
 import { train } from '../train.js';
 import type { TrainHooks, TrainOptions, TrainResult } from '../types.js';
 import type { DistillationOptions } from './lesson.js';

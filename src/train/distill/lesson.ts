@@ -9,7 +9,8 @@ import { ArxivNativeError } from '../../errors.js';
 import { logitsOf } from '../../evaluate/score.js';
 import { type LabelledBatch, TokenizedExamples } from '../../evaluate/tokenized-examples.js';
 import { loadSavedModel, type PlacementOptions } from '../../model/load.js';
-import { openSavedModel, WEIGHTS } from '../../model/saved-model.js';
+import { CONFIG, openSavedModel, WEIGHTS } from '../../model/saved-model.js';
+import { WORD_WEIGHTS, WORDS } from '../../model/words.js';
 import { fileError, hashFile, writeFileSynced, writeWhole } from '../../util/files.js';
 import type { TrainHooks } from '../types.js';
 
@@ -37,8 +38,8 @@ export interface Lesson {
   known: number;
   /** Whether the teacher learned from the very data that the student does, so that its test papers are new to both. */
   sameData: boolean;
-  /** SHA-256 of the teacher's weights, and of each file of unlabelled papers. */
-  hashes: { teacher: string; unlabelled: string[] };
+  /** SHA-256 of each file by which the teacher answers, and of each file of unlabelled papers. */
+  hashes: { teacher: string[]; unlabelled: string[] };
 }
 
 /** The numbers that count. Throws BAD_OPTION for one that is out of range. */
@@ -72,7 +73,7 @@ export async function prepareLesson(
 ): Promise<Lesson> {
   const { teacher, unlabelled: files = [] } = options;
   const { temperature, teacherWeight } = checkLesson(options);
-  const { labels, training, folder } = await openSavedModel(teacher);
+  const { labels, training, folder, words } = await openSavedModel(teacher);
   if ([...labels].sort().join('\n') !== [...data.labels].sort().join('\n')) {
     throw new ArxivNativeError(
       'BAD_INPUT',
@@ -85,6 +86,7 @@ export async function prepareLesson(
   for await (const paper of unlabelledPapers(files, { signal, onProgress: report })) read.push(paper);
   const fresh = strangers(read, data);
   const { data: taught } = training as { data?: { fingerprint?: string } };
+  const answering = [CONFIG, WEIGHTS, ...(words ? [WORDS, WORD_WEIGHTS] : [])];
   return {
     teacher,
     temperature,
@@ -93,7 +95,7 @@ export async function prepareLesson(
     known: read.length - fresh.length,
     sameData: taught?.fingerprint === data.fingerprint,
     hashes: {
-      teacher: await hashFile(join(folder, WEIGHTS), signal),
+      teacher: await Promise.all(answering.map(name => hashFile(join(folder, name), signal))),
       unlabelled: await Promise.all(files.map(file => hashFile(file, signal))),
     },
   };
@@ -118,8 +120,8 @@ function strangers(papers: readonly Paper[], { train, validation, test }: Datase
 
 /**
  * The teacher's probabilities of every example, softened: papers × classes, in the order of `labels`. They are computed
- * once and kept in the run's folder. Words know by heart the papers that they learnt from and say little more of them
- * than the label; so of those the teacher's encoder alone is asked.
+ * once and kept in the run's folder. A teacher's words know by heart the papers that they learnt from, and say little more
+ * of them than the label; so of labelled papers its encoder alone is asked, by its own logits, unscaled.
  *
  * @param examples the labelled ones first
  * @throws ArxivNativeError as `logitsOf` and `loadSavedModel` do; IO
@@ -134,9 +136,9 @@ export async function teach(
 ): Promise<Float32Array> {
   const { hashes, teacher, temperature } = lesson;
   const classes = labels.length;
-  const known = lesson.sameData ? examples.filter(({ label }) => label >= 0).length : 0;
+  const labelled = examples.filter(({ label }) => label >= 0).length;
   const asked = createHash('sha256');
-  asked.update(JSON.stringify([hashes.teacher, labels, placement.precision, known]));
+  asked.update(JSON.stringify([hashes.teacher, labels, placement.precision, labelled]));
   for (const { paper } of examples) asked.update(`${paper.title}\n${paper.abstract}\n`);
   const key = asked.digest('hex').slice(0, 16);
   const file = join(folder, `teacher-${key}.bin`);
@@ -149,8 +151,8 @@ export async function teach(
     const order = labels.map(label => saved.labels.indexOf(label));
     const logits = new Float32Array(examples.length * classes);
     for (const { start, end, words } of [
-      { start: 0, end: known, words: undefined },
-      { start: known, end: examples.length, words: saved.words },
+      { start: 0, end: labelled, words: undefined },
+      { start: labelled, end: examples.length, words: saved.words },
     ]) {
       const papers = new TokenizedExamples(saved.tokenizer, examples.slice(start, end), saved.lengths);
       const onDone = (done: number) =>
