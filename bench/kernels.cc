@@ -19,6 +19,7 @@
 #include "../native/attention.h"
 #include "../native/devices.h"
 #include "../native/model.h"
+#include "../native/packed_linear.h"
 
 namespace {
 
@@ -34,16 +35,20 @@ struct Setting {
   std::string scratch = "bench_kernels.scratch";
 } setting;
 
-at::ScalarType type_of(const std::string& precision) {
-  return precision == "bf16" ? at::kBFloat16 : at::kFloat;
+// What this CPU trains in, and what it predicts in.
+std::vector<std::string> training_precisions() {
+  return cpu_has_bf16() ? std::vector<std::string>{"fp32", "bf16"} : std::vector<std::string>{"fp32"};
 }
 
 std::vector<std::string> precisions() {
-  std::vector<std::string> of_cpu = devices()[0].precisions, both;
-  for (const auto& name : of_cpu) {
-    if (name != "fp16") both.push_back(name);
-  }
-  return both;
+  std::vector<std::string> found = training_precisions();
+  if (has_int8()) found.push_back("int8");
+  return found;
+}
+
+// As the engine has it: int8 is the type of the products, bf16 that of what is between them.
+at::ScalarType type_of(const std::string& precision) {
+  return precision == "fp32" || !cpu_has_bf16() ? at::kFloat : at::kBFloat16;
 }
 
 TrainBatch batch_of(const std::vector<int64_t>& lengths) {
@@ -156,8 +161,8 @@ void add_gemms() {
       add("gemm/" + precision + (packed ? "/packed/" : "/plain/") + name,
           [=](benchmark::State& state) { gemm(state, precision, packed, out, in); });
     };
-    for (const auto& precision : precisions()) one(precision, false), one(precision, true);
-    one("int8", true);
+    for (const auto& precision : training_precisions()) one(precision, false), one(precision, true);
+    if (has_int8()) one("int8", true);
   }
 }
 
@@ -168,6 +173,8 @@ struct Layers {
       : parameters(at::kCPU, type_of(precision), trains),
         encoder(shape(layers), 0, true, false, parameters, type_of(precision)) {
     parameters.fill({}, {""}, 1);
+    c10::InferenceMode guard;
+    if (!trains && precision != "fp32") encoder.pack(precision == "int8");
   }
   static EncoderShape shape(int64_t layers) {
     EncoderShape shape = setting.encoder;
@@ -195,16 +202,18 @@ void run_layers(benchmark::State& state, int64_t layers, const std::string& prec
 }
 
 void add_layers() {
-  for (const auto& precision : precisions()) {
+  for (const auto& precision : training_precisions()) {
     add("embeddings/" + precision, [=](benchmark::State& s) { run_layers(s, 0, precision, false, false); });
-    // With the embeddings before it, which do not train.
-    for (bool trains : {false, true}) {
-      for (bool pads : {false, true}) {
-        add("layer/" + precision + (trains ? "/train" : "/infer") + (pads ? "/padded" : "/packed"),
-            [=](benchmark::State& s) { run_layers(s, 1, precision, trains, pads); });
-      }
-    }
   }
+  // With the embeddings before it, which do not train.
+  auto layer = [](const std::string& precision, bool trains) {
+    for (bool pads : {false, true}) {
+      add("layer/" + precision + (trains ? "/train" : "/infer") + (pads ? "/padded" : "/packed"),
+          [=](benchmark::State& s) { run_layers(s, 1, precision, trains, pads); });
+    }
+  };
+  for (const auto& precision : precisions()) layer(precision, false);
+  for (const auto& precision : training_precisions()) layer(precision, true);
 }
 
 // All abstracts as one rectangle.
@@ -269,6 +278,7 @@ void run_loss(benchmark::State& state, const std::string& kind) {
 ModelOptions model_options(const std::string& precision, bool trains) {
   ModelOptions options{};
   options.encoder = setting.encoder;
+  options.classifies = true;
   options.head = setting.head;
   options.trains = trains;
   options.training = setting.training;
@@ -354,7 +364,7 @@ void add_parts() {
   for (const std::string kind : {"cross-entropy", "focal"}) {
     add("loss/" + kind, [=](benchmark::State& s) { run_loss(s, kind); });
   }
-  for (const auto& precision : precisions()) {
+  for (const auto& precision : training_precisions()) {
     add("attention/" + precision + "/infer", [=](benchmark::State& s) { attention(s, precision, false); });
     add("attention/" + precision + "/train", [=](benchmark::State& s) { attention(s, precision, true); });
     for (const std::string type : {"cross-attention", "concat"}) {
@@ -362,8 +372,10 @@ void add_parts() {
     }
     add("optimizer/" + precision, [=](benchmark::State& s) { run_optimizer(s, precision); });
     add("weights/" + precision, [=](benchmark::State& s) { load_weights(s, precision); });
-    add("model/" + precision + "/infer", [=](benchmark::State& s) { run_model(s, precision, false); });
     add("model/" + precision + "/train", [=](benchmark::State& s) { run_model(s, precision, true); });
+  }
+  for (const auto& precision : precisions()) {
+    add("model/" + precision + "/infer", [=](benchmark::State& s) { run_model(s, precision, false); });
   }
 }
 

@@ -3,6 +3,7 @@ import { execFile } from 'node:child_process';
 import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { waitingOf } from '../dist/engine.js';
 import { readStamp } from '../dist/setup/diagnose.js';
 import { findProgram, PACKAGE_ROOT } from '../dist/setup/paths.js';
 import { run } from '../dist/setup/run.js';
@@ -65,8 +66,7 @@ export async function runKernels(program, work, { filter, threads, repetitions, 
     `--benchmark_min_time=${minTime}`,
     '--benchmark_format=json',
   ];
-  // As the addon is run: see src/engine.ts.
-  const env = { OMP_WAIT_POLICY: 'PASSIVE', ...process.env };
+  const env = { ...waitingOf(process.env), ...process.env };
   const options = { env, signal, maxBuffer: 1 << 28 };
   const { stdout } = await promisify(execFile)(program, args, options);
   const results = new Map();

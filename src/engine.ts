@@ -19,11 +19,20 @@ export function loadEngine(): NativeAddon {
   return engine;
 }
 
+/**
+ * How OpenMP's threads wait for work, where the environment does not say: 1,000 turns of libgomp's loop awake (tens of
+ * microseconds), then asleep. To be woken takes as long as a small operation; to spin for longer costs several times
+ * the work whenever two threads share a core (bench/README.md has both).
+ */
+export function waitingOf(env: NodeJS.ProcessEnv): Record<string, string> {
+  if (env.OMP_WAIT_POLICY || env.GOMP_SPINCOUNT) return {};
+  return { OMP_WAIT_POLICY: 'PASSIVE', GOMP_SPINCOUNT: '1000' };
+}
+
 function load(): NativeAddon {
-  // The OpenMP runtime and LibTorch read these when they load. Active spinning costs several times the work whenever
-  // two threads share a core, and operations that Apple's GPU lacks would otherwise be errors. A worker's process.env
-  // is a copy that no library sees: load the engine on the main thread first.
-  process.env.OMP_WAIT_POLICY ??= 'PASSIVE';
+  // The OpenMP runtime and LibTorch read these when they load; operations that Apple's GPU lacks would otherwise be
+  // errors. A worker's process.env is a copy that no library sees: load the engine on the main thread first.
+  Object.assign(process.env, waitingOf(process.env));
   process.env.PYTORCH_ENABLE_MPS_FALLBACK ??= '1';
   checkAddonFile();
   let addon: NativeAddon;

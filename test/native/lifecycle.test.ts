@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { describe, expect, it } from 'vitest';
-import { loadEngine } from '../../src/engine.js';
+import { loadEngine, waitingOf } from '../../src/engine.js';
 import { tinyBatch, tinyModel } from './tiny-model.js';
 
 const addon = loadEngine();
@@ -29,6 +29,23 @@ function run(program: string) {
     timeout: 60_000,
   });
 }
+
+describe('waiting threads', () => {
+  it('sleep after a moment, unless the environment says how they wait', () => {
+    expect(waitingOf({ PATH: '/bin' })).toEqual({ OMP_WAIT_POLICY: 'PASSIVE', GOMP_SPINCOUNT: '1000' });
+    expect(waitingOf({ OMP_WAIT_POLICY: 'ACTIVE' })).toEqual({});
+    expect(waitingOf({ GOMP_SPINCOUNT: '0' })).toEqual({});
+  });
+
+  it('find that in the environment of the process itself', () => {
+    const child = spawnSync(
+      process.execPath,
+      ['--input-type=module', '-e', `${busy} console.log(process.env.GOMP_SPINCOUNT);`],
+      { encoding: 'utf8', timeout: 60_000, env: { ...process.env, OMP_WAIT_POLICY: '', GOMP_SPINCOUNT: '' } },
+    );
+    expect(child).toMatchObject({ status: 0, stdout: '1000\n' });
+  });
+});
 
 describe('the end of a process', () => {
   it.each([0, 1, 20, 100, 300])('process.exit %i ms into a training step is clean', delay => {
