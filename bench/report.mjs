@@ -124,7 +124,7 @@ function barsOf({ suite, rows }) {
       height: { step: 26 },
       data: { values },
       encoding: {
-        y: { field: 'name', type: 'nominal', sort: null, title: null, axis: { labelLimit: 170 } },
+        y: { field: 'name', type: 'nominal', sort: null, title: null, axis: { labelLimit: 200 } },
         // Room for the label of the longest bar.
         x: { field: 'value', type: 'quantitative', axis: null, scale: { domain: [0, 1.4 * longest] } },
       },

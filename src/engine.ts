@@ -24,7 +24,7 @@ export function loadEngine(): NativeAddon {
  * microseconds), then asleep. To be woken takes as long as a small operation; to spin for longer costs several times
  * the work whenever two threads share a core (bench/README.md has both).
  */
-export function waitingOf(env: NodeJS.ProcessEnv): Record<string, string> {
+export function waitingOf(env: Readonly<Record<string, string | undefined>>): Record<string, string> {
   if (env.OMP_WAIT_POLICY || env.GOMP_SPINCOUNT) return {};
   return { OMP_WAIT_POLICY: 'PASSIVE', GOMP_SPINCOUNT: '1000' };
 }
