@@ -4,7 +4,7 @@ import { ArxivNativeError } from '../errors.js';
 import type { Decision, DecisionRule } from '../model/decision.js';
 import { checkPlacement, type LoadedModel, type PlacementOptions, placeSavedModel } from '../model/load.js';
 import { openSavedModel, type SavedModel, saveDecision } from '../model/saved-model.js';
-import { isShipped } from '../model/shipped.js';
+import { refuseShipped } from '../model/shipped.js';
 import { throwIfCancelled } from '../util/cancel.js';
 import { checkChoice, checkOptions } from '../util/options.js';
 import { askBaseline, type BaselineEvent } from './baseline/ask-baseline.js';
@@ -98,7 +98,8 @@ export async function tuneModel(options: TuneModelOptions, hooks: TuneModelHooks
   checkTuneOptions(options);
   checkPlacement(options);
   const saved = await openSavedModel(options.model);
-  if (options.dryRun !== true) refuseShipped(saved.folder);
+  if (options.dryRun !== true)
+    refuseShipped(saved.folder, 'Copy the folder and tune the copy, or see by --dry-run what would change.');
   const loaded = await placeSavedModel(saved, options);
   try {
     checkClass(options.class, saved.labels);
@@ -148,14 +149,6 @@ export async function tuneModel(options: TuneModelOptions, hooks: TuneModelHooks
   } finally {
     loaded.model.dispose();
   }
-}
-
-/** Throws BAD_OPTION for the package's own, which the next installation replaces. */
-function refuseShipped(folder: string): void {
-  if (!isShipped(folder)) return;
-  throw new ArxivNativeError('BAD_OPTION', `${folder} came with the package, and stays as it is`, {
-    remedy: 'Copy the folder and tune the copy, or see by --dry-run what would change.',
-  });
 }
 
 async function readDataset(saved: SavedModel, data: string | undefined, hooks: ReadHooks): Promise<Dataset> {

@@ -6,6 +6,7 @@ import type { Tokenizer } from '../text/tokenizer.js';
 import { fileError, StagedFolder, type StagingOptions, writeFileSynced } from '../util/files.js';
 import { encoderTensors, FAMILIES, wordHeadNames } from './families.js';
 import { METRICS, WEIGHTS } from './saved-model.js';
+import { refuseShipped } from './shipped.js';
 
 const CONFIG = 'config.json';
 const TOKENIZER = ['tokenizer.json', 'tokenizer_config.json'] as const;
@@ -44,6 +45,7 @@ function staging({ force, replaces }: EncoderSaving): StagingOptions {
   return {
     replace: force || replaces !== undefined,
     isOurs: async folder => {
+      refuseShipped(folder);
       const record = await pretrainingOf(folder);
       return record !== undefined && (force || replaces?.(record) === true);
     },

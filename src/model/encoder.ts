@@ -35,7 +35,7 @@ export interface EncoderFiles extends EncoderDescription {
 
 /**
  * Opens an encoder: a folder with config.json, tokenizer and weights; `arxiv-small`, which comes with the package; or an id
- * of the Hub, which is fetched into the Hub's cache unless it is there. A folder of either name comes first.
+ * of the Hub, which is fetched into the Hub's cache unless it is there. A folder of an id's name comes first.
  *
  * @throws ArxivNativeError BAD_MODEL if it is absent, of no known family, or its tokenizer or weights are missing, of an
  * unfit kind or shape, or malformed (before any weights are fetched, where config.json or tokenizer tell); NETWORK, IO and CANCELLED as fetchEncoder does.
@@ -89,10 +89,10 @@ async function describe(id: string, folder: string, revision?: string): Promise<
 
 /** The folder of an encoder, with at least its small files in it. */
 async function locate(idOrFolder: string, options: HubOptions) {
-  const isFolder = (await stat(idOrFolder).catch(() => undefined))?.isDirectory() === true;
-  if (isFolder) return { folder: idOrFolder };
   const shipped = shippedFolder(idOrFolder);
   if (shipped !== undefined) return { folder: shipped };
+  const isFolder = (await stat(idOrFolder).catch(() => undefined))?.isDirectory() === true;
+  if (isFolder) return { folder: idOrFolder };
   if (!isHubId(idOrFolder)) {
     throw new ArxivNativeError('BAD_MODEL', `encoder ${idOrFolder}: no such folder, and no id of the Hub`, {
       remedy:

@@ -11,7 +11,7 @@ import { checkDecision, type Decision } from './decision.js';
 import { encoderTensors } from './families.js';
 import { headTensors } from './head-tensors.js';
 import { checkModelConfig, formatVersion } from './model-config.js';
-import { shippedFolder } from './shipped.js';
+import { hereFirst, refuseShipped, shippedFolder } from './shipped.js';
 import { openTensors } from './tensor-file.js';
 import { readWords, WORD_WEIGHTS, WORDS, type Words, wordsShape, writeWords } from './words.js';
 
@@ -57,7 +57,7 @@ export interface SavedModel extends SavedModelParts {
  * @throws ArxivNativeError BAD_MODEL that names the file and what is wrong with it
  */
 export async function openSavedModel(folder: string): Promise<SavedModel> {
-  const path = shippedFolder(folder) ?? resolve(folder);
+  const path = shippedFolder(hereFirst(folder)) ?? resolve(folder);
   requireFolder(path);
   refuseOtherFolder(path);
   requireFiles(path, [CONFIG]);
@@ -111,7 +111,10 @@ function staging({ force, replaces, place }: SavingOptions): StagingOptions {
   };
   return {
     replace: force || replaces !== undefined,
-    isOurs: force ? isSavedModel : isReplaceable,
+    isOurs: async folder => {
+      refuseShipped(folder);
+      return force ? isSavedModel(folder) : isReplaceable(folder);
+    },
     holds: [CONFIG, WEIGHTS, ...TOKENIZER, LABELS, THRESHOLDS, TRAINING, CARD, METRICS, WORDS, WORD_WEIGHTS],
     what: 'a model that was trained here',
     name: 'model',

@@ -3,6 +3,7 @@ import { basename, dirname, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ArxivNativeError } from '../errors.js';
 import { misfitOfHead, readsPairs } from '../model/fit.js';
+import { hereFirst } from '../model/shipped.js';
 import type { HeadShape, TrainingShape } from '../native.js';
 import type { Lengths } from '../text/pack.js';
 import { fileError } from '../util/files.js';
@@ -140,7 +141,8 @@ function nameOfFile(file: string): string {
 }
 
 function override(written: RecipeSource, overrides: RecipeOverrides): RecipeSource {
-  const { encoder, epochs, batchSize, learningRate, patience, classWeights, words } = overrides;
+  const { epochs, batchSize, learningRate, patience, classWeights, words } = overrides;
+  const encoder = overrides.encoder === undefined ? undefined : hereFirst(overrides.encoder);
   const augment = overrides.augment === false ? ('none' as const) : undefined;
   const given = present({ encoder, epochs, batchSize, learningRate, patience, classWeights, words, augment });
   const { maxTitle, maxAbstract, maxJoined } = overrides;

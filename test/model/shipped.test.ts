@@ -83,6 +83,32 @@ describe("the package's own models", () => {
     expect(readFileSync(join(folderOf(SHIPPED_CLASSIFIER), 'thresholds.json'), 'utf8')).toBe(before);
   });
 
+  it.each([
+    ['train', SHIPPED_CLASSIFIER, ['--data', 'examples/papers.jsonl']],
+    ['train', SHIPPED_ENCODER, ['--data', 'examples/papers.jsonl']],
+    ['pretrain', SHIPPED_ENCODER, ['--corpus', 'examples/papers.jsonl', '--steps', '2']],
+  ])('are not replaced by %s --out models/%s --force', async (command, name, options) => {
+    const before = readdirSync(folderOf(name)).map(file => statSync(join(folderOf(name), file)).mtimeMs);
+    const refused = await cli([command, ...options, '--out', folderOf(name), '--force'], { cwd: root });
+    expect(refused).toMatchObject({ exitCode: 2, stderr: expect.stringContaining('came with the package') });
+    expect(readdirSync(folderOf(name)).map(file => statSync(join(folderOf(name), file)).mtimeMs)).toEqual(
+      before,
+    );
+  });
+
+  it('are what recipes name, also where an encoder of that name lies', async () => {
+    const cwd = join(scratch, 'encoders');
+    cpSync(folderOf(SHIPPED_ENCODER), join(cwd, SHIPPED_ENCODER), { recursive: true });
+    const described = async (...options: string[]) => {
+      const { stdout } = await cli(['describe', data, '--recipe', 'arxiv', '--json', ...options], { cwd });
+      return JSON.parse(stdout).tokens.encoder;
+    };
+    expect(await described()).toBe('arxiv-small');
+    expect(await described('--encoder', 'arxiv-small')).toBe('./arxiv-small');
+    rmSync(join(cwd, SHIPPED_ENCODER, 'config.json'));
+    expect(await described('--encoder', 'arxiv-small')).toBe('arxiv-small');
+  });
+
   it('are small, and say how they were made without a path of the machine that made them', () => {
     expect(sizeOf(folderOf(SHIPPED_ENCODER))).toBeLessThan(25 * MIB);
     expect(sizeOf(folderOf(SHIPPED_CLASSIFIER))).toBeLessThan(40 * MIB);

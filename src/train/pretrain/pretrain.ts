@@ -6,7 +6,7 @@ import { basename, join, resolve } from 'node:path';
 import { loadEngine, resolveDevice } from '../../engine.js';
 import { ArxivNativeError, asArxivNativeError } from '../../errors.js';
 import { bertNames } from '../../model/encoder-folder.js';
-import { shippedFolder } from '../../model/shipped.js';
+import { hereFirst, shippedFolder } from '../../model/shipped.js';
 import type { EngineModel, ModelOptions, PretrainingShape } from '../../native.js';
 import { behindLink, hashFile } from '../../util/files.js';
 import { contentHash, fingerprint, type Identity, TEACHER } from '../identity.js';
@@ -191,7 +191,7 @@ async function pretrainIn(
 /** An encoder that the first checkpoint would replace is not there any more to go on from. */
 async function requireOther(source: string | undefined, target: string): Promise<void> {
   if (source === undefined) return;
-  if ((await behindLink(resolve(shippedFolder(source) ?? source))) !== target) return;
+  if ((await behindLink(resolve(shippedFolder(hereFirst(source)) ?? source))) !== target) return;
   throw new ArxivNativeError('BAD_OPTION', `${source} would be replaced by what comes of it`, {
     remedy: 'Choose another folder with --out.',
   });

@@ -5,6 +5,7 @@ import { unlabelledPapers } from '../../data/unlabelled.js';
 import { ArxivNativeError } from '../../errors.js';
 import { type EncoderFiles, openEncoder } from '../../model/encoder.js';
 import { bertConfig, pretrainingOf } from '../../model/encoder-folder.js';
+import { hereFirst } from '../../model/shipped.js';
 import type { EncoderShape } from '../../native.js';
 import { Tokenizer } from '../../text/tokenizer.js';
 import { fileError, writeFileSynced } from '../../util/files.js';
@@ -33,7 +34,7 @@ export async function openNamed(
   { offline, revision }: Pick<PretrainOptions, 'offline' | 'revision'>,
   { signal, onProgress }: PretrainHooks,
 ): Promise<EncoderFiles> {
-  return openEncoder(encoder, {
+  return openEncoder(hereFirst(encoder), {
     ...(offline !== undefined && { offline }),
     ...(revision !== undefined && { revision }),
     ...(signal && { signal }),
