@@ -19,6 +19,18 @@ export function loadEngine(): NativeAddon {
   return engine;
 }
 
+/** LibTorch's libraries abort the process where the folder it runs in is gone. */
+function requireWorkingFolder(): void {
+  try {
+    process.cwd();
+  } catch (error) {
+    throw new ArxivNativeError('IO', 'the folder that this process runs in is gone', {
+      remedy: 'Go to one that exists.',
+      cause: error,
+    });
+  }
+}
+
 /**
  * How OpenMP's threads wait for work, where the environment does not say: 1,000 turns of libgomp's loop awake (tens of
  * microseconds), then asleep. To be woken takes as long as a small operation; to spin for longer costs several times
@@ -30,6 +42,7 @@ export function waitingOf(env: Readonly<Record<string, string | undefined>>): Re
 }
 
 function load(): NativeAddon {
+  requireWorkingFolder();
   // The OpenMP runtime and LibTorch read these when they load; operations that Apple's GPU lacks would otherwise be
   // errors. A worker's process.env is a copy that no library sees: load the engine on the main thread first.
   Object.assign(process.env, waitingOf(process.env));

@@ -106,7 +106,7 @@ export function checkAddonFile(root: string = PACKAGE_ROOT): void {
 function meaning(error: unknown, stamp: BuildStamp | undefined): string {
   if (stamp && !stamp.complete) return 'its build was interrupted';
   if (stamp && !existsSync(join(stamp.libtorch, 'lib'))) {
-    return `the LibTorch ${stamp.version} that it was built with is gone (${stamp.libtorch})`;
+    return `the LibTorch ${stamp.version} that it was built with is gone (${stamp.libtorch}), or closed to this user`;
   }
   const message = error instanceof Error ? error.message : String(error);
   for (const [pattern, sentence] of MEANINGS) {

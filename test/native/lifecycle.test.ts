@@ -1,4 +1,5 @@
 import { spawnSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { loadEngine, waitingOf } from '../../src/engine.js';
 import { tinyBatch, tinyModel } from './tiny-model.js';
@@ -45,6 +46,16 @@ describe('waiting threads', () => {
     );
     expect(child).toMatchObject({ status: 0, stdout: '1000\n' });
   });
+});
+
+it('refuses a working folder that is gone, in which LibTorch would abort', () => {
+  const bin = fileURLToPath(new URL('../../bin/arxiv-native.js', import.meta.url));
+  const predict = `cd "$(mktemp -d)" && rmdir "$PWD" && exec "$0" "$1" predict --title a --abstract b`;
+  const child = spawnSync('/bin/sh', ['-c', predict, process.execPath, bin], {
+    encoding: 'utf8',
+    timeout: 60_000,
+  });
+  expect(child).toMatchObject({ status: 1, stderr: expect.stringContaining('runs in is gone') });
 });
 
 describe('the end of a process', () => {
