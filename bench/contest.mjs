@@ -17,6 +17,9 @@ const PROGRAMS = {
 
 const living = new Set();
 
+// As it was before the engine, once loaded, said in it how threads wait: each program waits as it does by itself.
+const env = { ...process.env };
+
 /** For Ctrl-C: nothing of a contest outlives it. */
 export function endAll() {
   for (const child of living) child.kill('SIGKILL');
@@ -25,7 +28,7 @@ export function endAll() {
 class Contestant {
   constructor(spec) {
     const [program, ...args] = PROGRAMS[spec.program](spec);
-    this.child = spawn(program, [...args, JSON.stringify(spec)], { stdio: ['pipe', 'pipe', 'pipe'] });
+    this.child = spawn(program, [...args, JSON.stringify(spec)], { env, stdio: ['pipe', 'pipe', 'pipe'] });
     living.add(this.child);
     this.errors = '';
     this.child.stderr.on('data', text => {

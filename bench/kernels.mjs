@@ -66,7 +66,7 @@ export async function runKernels(program, work, { filter, threads, repetitions, 
     `--benchmark_min_time=${minTime}`,
     '--benchmark_format=json',
   ];
-  const env = { ...waitingOf(process.env), ...process.env };
+  const env = { ...process.env, ...waitingOf(process.env) };
   const options = { env, signal, maxBuffer: 1 << 28 };
   const { stdout } = await promisify(execFile)(program, args, options);
   const results = new Map();

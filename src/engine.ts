@@ -1,3 +1,4 @@
+import { realpathSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { getSystemErrorName } from 'node:util';
 import { isMainThread } from 'node:worker_threads';
@@ -22,7 +23,8 @@ export function loadEngine(): NativeAddon {
 /** LibTorch's libraries abort the process where the folder it runs in is gone. */
 function requireWorkingFolder(): void {
   try {
-    process.cwd();
+    // Not process.cwd(), which remembers.
+    realpathSync.native('.');
   } catch (error) {
     throw new ArxivNativeError('IO', 'the folder that this process runs in is gone', {
       remedy: 'Go to one that exists.',
@@ -33,7 +35,7 @@ function requireWorkingFolder(): void {
 
 /**
  * How OpenMP's threads wait for work, where the environment does not say: 1,000 turns of libgomp's loop awake (tens of
- * microseconds), then asleep. To be woken takes as long as a small operation; to spin for longer costs several times
+ * microseconds), then asleep; at once asleep by other runtimes, which know no such number. To be woken takes as long as a small operation; to spin for longer costs several times
  * the work whenever two threads share a core (bench/README.md has both).
  */
 export function waitingOf(env: Readonly<Record<string, string | undefined>>): Record<string, string> {

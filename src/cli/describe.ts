@@ -64,7 +64,6 @@ export function register(program: Command): void {
 
 async function run(data: string, flags: DescribeFlags, signal: AbortSignal): Promise<void> {
   const { describe } = await import('../evaluate/describe.js');
-  const { hereFirst } = await import('../model/shipped.js');
   const { loadRecipe } = await import('../train/recipe.js');
   const { checkOutput, writeLines } = await import('../util/output.js');
   const { Stages } = await import('../util/progress.js');
@@ -79,7 +78,7 @@ async function run(data: string, flags: DescribeFlags, signal: AbortSignal): Pro
       lengths: recipe.lengths,
       ...(options.encoder === undefined && typeof recipe.encoder === 'string'
         ? { encoder: recipe.encoder, ifCached: true }
-        : { encoder: options.encoder && hereFirst(options.encoder) }),
+        : {}),
     },
     {
       signal,

@@ -7,6 +7,7 @@ import type { PrepareRule } from '../data/prepare-options.js';
 import type { ReadProgress } from '../data/rows.js';
 import { ArxivNativeError } from '../errors.js';
 import { openEncoderTokenizer } from '../model/encoder.js';
+import { hereFirst } from '../model/shipped.js';
 import type { Lengths } from '../text/pack.js';
 import type { Tokenizer } from '../text/tokenizer.js';
 import { throwIfCancelled } from '../util/cancel.js';
@@ -38,7 +39,7 @@ export interface DescribeOptions {
   encoder?: string | undefined;
   /** Of an encoder on the Hub: a branch, tag or commit. */
   revision?: string | undefined;
-  /** Count tokens only if the encoder is on this machine, instead of fetching its tokenizer. */
+  /** The encoder is what a recipe names: count tokens only if it is on this machine, instead of fetching its tokenizer. */
   ifCached?: boolean | undefined;
   /** Papers a class that are shown. 2 if absent. */
   examples?: number | undefined;
@@ -176,8 +177,9 @@ export async function describe(options: DescribeOptions, hooks: DescribeHooks = 
 type Encoder = { id: string; tokenizer: Tokenizer; revision?: string } | { omitted: string };
 
 async function openTokenizer(options: DescribeOptions, hooks: DescribeHooks): Promise<Encoder> {
-  const { encoder: id, revision, ifCached = false } = options;
-  if (id === undefined) return { omitted: 'no encoder is named' };
+  const { encoder, revision, ifCached = false } = options;
+  if (encoder === undefined) return { omitted: 'no encoder is named' };
+  const id = ifCached ? encoder : hereFirst(encoder);
   try {
     const opened = await openEncoderTokenizer(id, {
       revision,

@@ -32,12 +32,14 @@ interface EncoderSaving {
 }
 
 /** Where an encoder may be written: throws BAD_OPTION if `folder` is taken, IO if it cannot be written. */
-export function stageEncoder(folder: string, options: EncoderSaving): Promise<StagedFolder> {
+export async function stageEncoder(folder: string, options: EncoderSaving): Promise<StagedFolder> {
+  refuseShipped(folder);
   return StagedFolder.create(folder, staging(options));
 }
 
 /** Throws BAD_OPTION if an encoder may not be written there. */
 export async function checkEncoderPlace(folder: string, options: EncoderSaving): Promise<void> {
+  refuseShipped(folder);
   await StagedFolder.check(folder, staging(options));
 }
 
@@ -45,7 +47,6 @@ function staging({ force, replaces }: EncoderSaving): StagingOptions {
   return {
     replace: force || replaces !== undefined,
     isOurs: async folder => {
-      refuseShipped(folder);
       const record = await pretrainingOf(folder);
       return record !== undefined && (force || replaces?.(record) === true);
     },

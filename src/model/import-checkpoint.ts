@@ -17,6 +17,7 @@ import { misfitOfEncoder } from './fit.js';
 import type { HubOptions } from './hub.js';
 import { readLabelEncoder } from './label-encoder.js';
 import { commitSavedModel, stageSavedModel, WEIGHTS } from './saved-model.js';
+import { hereFirst } from './shipped.js';
 import { openCheckpoint } from './tensor-file.js';
 
 const { version } = createRequire(import.meta.url)('../../package.json') as { version: string };
@@ -105,7 +106,8 @@ async function importInto(
   options: ImportCheckpointOptions,
   { signal, onProgress }: ImportCheckpointHooks,
 ): Promise<ImportCheckpointResult> {
-  const { file, encoder: id = DEFAULT_ENCODER, revision, offline } = options;
+  const { file, revision, offline } = options;
+  const id = hereFirst(options.encoder ?? DEFAULT_ENCODER);
   const { tensors, stated } = await openCheckpoint(file);
   const { layout, head, sources } = recogniseHead(tensors, file);
   const { labels, from: labelsFrom } = await labelsOf(head.classes, options);

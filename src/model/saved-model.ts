@@ -51,7 +51,7 @@ export interface SavedModel extends SavedModelParts {
 }
 
 /**
- * Opens a saved model: a folder, or `arxiv-classifier`, which comes with the package, unless a folder of that name lies
+ * Opens a saved model: a folder, or `arxiv-classifier`, which comes with the package, unless a model of that name lies
  * here. Every file must be there and whole, and the weights must be exactly those that config.json implies.
  *
  * @throws ArxivNativeError BAD_MODEL that names the file and what is wrong with it
@@ -95,12 +95,14 @@ interface SavingOptions {
 }
 
 /** Where a saved model may be written: throws BAD_OPTION if `folder` is taken, IO if it cannot be written. */
-export function stageSavedModel(folder: string, options: SavingOptions): Promise<StagedFolder> {
+export async function stageSavedModel(folder: string, options: SavingOptions): Promise<StagedFolder> {
+  refuseShipped(folder);
   return StagedFolder.create(folder, staging(options));
 }
 
 /** Throws BAD_OPTION if a model may not be written there, and gives the place's absolute name. */
-export function checkSavedModelPlace(folder: string, options: SavingOptions): Promise<string> {
+export async function checkSavedModelPlace(folder: string, options: SavingOptions): Promise<string> {
+  refuseShipped(folder);
   return StagedFolder.check(folder, staging(options));
 }
 
@@ -111,10 +113,7 @@ function staging({ force, replaces, place }: SavingOptions): StagingOptions {
   };
   return {
     replace: force || replaces !== undefined,
-    isOurs: async folder => {
-      refuseShipped(folder);
-      return force ? isSavedModel(folder) : isReplaceable(folder);
-    },
+    isOurs: force ? isSavedModel : isReplaceable,
     holds: [CONFIG, WEIGHTS, ...TOKENIZER, LABELS, THRESHOLDS, TRAINING, CARD, METRICS, WORDS, WORD_WEIGHTS],
     what: 'a model that was trained here',
     name: 'model',

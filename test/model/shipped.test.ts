@@ -87,10 +87,15 @@ describe("the package's own models", () => {
     ['train', SHIPPED_CLASSIFIER, ['--data', 'examples/papers.jsonl']],
     ['train', SHIPPED_ENCODER, ['--data', 'examples/papers.jsonl']],
     ['pretrain', SHIPPED_ENCODER, ['--corpus', 'examples/papers.jsonl', '--steps', '2']],
-  ])('are not replaced by %s --out models/%s --force', async (command, name, options) => {
+  ])('are not replaced by %s --out models/%s, forced or not', async (command, name, options) => {
     const before = readdirSync(folderOf(name)).map(file => statSync(join(folderOf(name), file)).mtimeMs);
-    const refused = await cli([command, ...options, '--out', folderOf(name), '--force'], { cwd: root });
-    expect(refused).toMatchObject({ exitCode: 2, stderr: expect.stringContaining('came with the package') });
+    for (const force of [[], ['--force']]) {
+      const refused = await cli([command, ...options, '--out', folderOf(name), ...force], { cwd: root });
+      expect(refused).toMatchObject({
+        exitCode: 2,
+        stderr: expect.stringContaining('came with the package'),
+      });
+    }
     expect(readdirSync(folderOf(name)).map(file => statSync(join(folderOf(name), file)).mtimeMs)).toEqual(
       before,
     );

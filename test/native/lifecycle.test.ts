@@ -38,7 +38,7 @@ describe('waiting threads', () => {
     expect(waitingOf({ GOMP_SPINCOUNT: '0' })).toEqual({});
   });
 
-  it('find that in the environment of the process itself', () => {
+  it('are told so in the environment of the process itself', () => {
     const child = spawnSync(
       process.execPath,
       ['--input-type=module', '-e', `${busy} console.log(process.env.GOMP_SPINCOUNT);`],
@@ -51,11 +51,18 @@ describe('waiting threads', () => {
 it('refuses a working folder that is gone, in which LibTorch would abort', () => {
   const bin = fileURLToPath(new URL('../../bin/arxiv-native.js', import.meta.url));
   const predict = `cd "$(mktemp -d)" && rmdir "$PWD" && exec "$0" "$1" predict --title a --abstract b`;
-  const child = spawnSync('/bin/sh', ['-c', predict, process.execPath, bin], {
-    encoding: 'utf8',
-    timeout: 60_000,
-  });
+  const settings = { encoding: 'utf8', timeout: 60_000 } as const;
+  const child = spawnSync('/bin/sh', ['-c', predict, process.execPath, bin], settings);
   expect(child).toMatchObject({ status: 1, stderr: expect.stringContaining('runs in is gone') });
+
+  const goesLater = run(`
+    import { mkdtempSync, rmdirSync } from 'node:fs';
+    import { tmpdir } from 'node:os';
+    const { loadEngine } = await import('${engine}');
+    process.chdir(mkdtempSync(tmpdir() + '/'));
+    rmdirSync(process.cwd());
+    try { loadEngine(); } catch (error) { console.log(error.code); }`);
+  expect(goesLater).toMatchObject({ status: 0, stdout: 'IO\n' });
 });
 
 describe('the end of a process', () => {
