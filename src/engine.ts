@@ -35,8 +35,9 @@ function requireWorkingFolder(): void {
 
 /**
  * How OpenMP's threads wait for work, where the environment does not say: 1,000 turns of libgomp's loop awake (tens of
- * microseconds), then asleep; at once asleep by other runtimes, which know no such number. To be woken takes as long as a small operation; to spin for longer costs several times
- * the work whenever two threads share a core (bench/README.md has both).
+ * microseconds), then asleep; at once asleep by other runtimes, which know no such number. To be woken takes as long as a
+ * small operation; to spin for longer costs several times the work whenever two threads share a core (bench/README.md
+ * has both).
  */
 export function waitingOf(env: Readonly<Record<string, string | undefined>>): Record<string, string> {
   if (env.OMP_WAIT_POLICY || env.GOMP_SPINCOUNT) return {};

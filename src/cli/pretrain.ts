@@ -27,10 +27,11 @@ Examples:
   $ arxiv-native train --data papers.jsonl --encoder my-encoder
 
 A config is JSON with hiddenSize, layers, attentionHeads, intermediateSize, maxPositions and, where it is not 16000 and
---vocab-size is not given, vocabSize: at most that many word pieces, as far as the corpus has them. The corpus is read twice (once for the vocabulary, once to be tokenized) and then lies tokenized in
-OUT.pretraining; a teacher reads it once more, before the first step, and what it made of the papers lies there too. From
-the first checkpoint on OUT is an encoder that can be used, and each checkpoint replaces it. After a crash, a kill or
-Ctrl-C the same command with --resume goes on from the last one, on a CPU bit for bit.`;
+--vocab-size is not given, vocabSize: at most that many word pieces, as far as the corpus has them. The corpus is read
+twice (once for the vocabulary, once to be tokenized) and then lies tokenized in OUT.pretraining; a teacher reads it
+once more, before the first step, and what it made of the papers lies there too. From the first checkpoint on OUT is an
+encoder that can be used, and each checkpoint replaces it. After a crash, a kill or Ctrl-C the same command with
+--resume goes on from the last one, on a CPU bit for bit.`;
 
 export function register(program: Command): void {
   const command = program

@@ -35,8 +35,8 @@ export interface EncoderFiles extends EncoderDescription {
 
 /**
  * Opens an encoder: a folder with config.json, tokenizer and weights; `arxiv-small`, which comes with the package; or an id
- * of the Hub, which is fetched into the Hub's cache unless it is there. A folder of an id's name comes first, not one called `arxiv-small`: what a
- * user names so goes through `hereFirst`.
+ * of the Hub, which is fetched into the Hub's cache unless it is there. A folder of an id's name
+ * comes first, not one called `arxiv-small`: what a user names so goes through `hereFirst`.
  *
  * @throws ArxivNativeError BAD_MODEL if it is absent, of no known family, or its tokenizer or weights are missing, of an
  * unfit kind or shape, or malformed (before any weights are fetched, where config.json or tokenizer tell); NETWORK, IO and CANCELLED as fetchEncoder does.
