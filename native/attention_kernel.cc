@@ -52,14 +52,18 @@ void by_row(const Matrix& m, uint32_t* out) {
   std::fill(out + m.rows * words, out + padded * words, 0u);
 }
 
-// The same words, transposed: columns / 2 × padded rows.
+// The same words, transposed: columns / 2 × padded rows. A line of 16 at a time: what is written then lies
+// together.
 void by_row_transposed(const Matrix& m, uint32_t* out) {
   int64_t words = m.columns / 2, padded = round_up(m.rows, kColumns);
-  for (int64_t i = 0; i < m.rows; i++) {
-    const uint16_t* row = m.row(i);
-    for (int64_t k = 0; k < words; k++) std::memcpy(out + k * padded + i, row + 2 * k, 4);
+  for (int64_t i = 0; i < m.rows; i += kColumns) {
+    int64_t present = std::min(kColumns, m.rows - i);
+    for (int64_t k = 0; k < words; k++) {
+      uint32_t* line = out + k * padded + i;
+      for (int64_t r = 0; r < present; r++) std::memcpy(line + r, m.row(i + r) + 2 * k, 4);
+      std::fill(line + present, line + kColumns, 0u);
+    }
   }
-  for (int64_t k = 0; k < words; k++) std::fill(out + k * padded + m.rows, out + (k + 1) * padded, 0u);
 }
 
 // Words down the columns: padded rows / 2 × columns.
@@ -147,7 +151,7 @@ inline __m512i fold(__m512i x) {
 inline __m512 kept(const AttentionHead& head, int64_t row, int64_t j) {
   const DropoutStream& s = head.stream;
   __m512i lanes = _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
-  __m512i i = _mm512_add_epi32(_mm512_set1_epi32(static_cast<int>(row * head.length + j)), lanes);
+  __m512i i = _mm512_add_epi32(_mm512_set1_epi32(static_cast<int>(row * head.keys + j)), lanes);
   __m512i h = _mm512_add_epi32(times(i, 0x9e3779b1u), _mm512_set1_epi32(static_cast<int>(s.key0)));
   h = times(fold<16>(h), 0x85ebca6bu);
   h = _mm512_xor_si512(h, _mm512_set1_epi32(static_cast<int>(s.key1)));
@@ -179,12 +183,12 @@ void store_rows(const float* from, int64_t columns, int64_t first, int64_t rows,
 float softmax(const AttentionHead& head, float* scores, int64_t row, int64_t columns, uint16_t* weights) {
   __m512 largest = _mm512_set1_ps(-std::numeric_limits<float>::infinity());
   for (int64_t j = 0; j < columns; j += kColumns)
-    largest = _mm512_mask_max_ps(largest, within(j, head.length), _mm512_loadu_ps(scores + j), largest);
+    largest = _mm512_mask_max_ps(largest, within(j, head.keys), _mm512_loadu_ps(scores + j), largest);
   float top = _mm512_reduce_max_ps(largest) * head.scale;
   __m512 scale = _mm512_set1_ps(head.scale), shift = _mm512_set1_ps(-top), total = _mm512_setzero_ps();
   for (int64_t j = 0; j < columns; j += kColumns) {
     __m512 x = exponential(_mm512_fmadd_ps(_mm512_loadu_ps(scores + j), scale, shift));
-    x = _mm512_maskz_mov_ps(within(j, head.length), x);
+    x = _mm512_maskz_mov_ps(within(j, head.keys), x);
     total = _mm512_add_ps(total, x);
     _mm512_storeu_ps(scores + j, x);
   }
@@ -207,7 +211,7 @@ void softmax_backward(const AttentionHead& head, const float* scores, const floa
   __m512 mean = _mm512_set1_ps(weighted_mean);
   for (int64_t j = 0; j < columns; j += kColumns) {
     __m512 w = exponential(_mm512_fmadd_ps(_mm512_loadu_ps(scores + j), scale, shift));
-    w = _mm512_maskz_mov_ps(within(j, head.length), w);
+    w = _mm512_maskz_mov_ps(within(j, head.keys), w);
     __m512 g = _mm512_loadu_ps(of_weights + j), dropped = w;
     if (head.drops) {
       __m512 factor = kept(head, row, j);
@@ -229,8 +233,8 @@ float dot(const uint16_t* a, const uint16_t* b, int64_t count) {
 
 void attention_forward(const AttentionHead& head, uint16_t* out, float* logsumexp,
                        AttentionScratch& scratch) {
-  int64_t length = head.length, width = head.width, words = width / 2;
-  int64_t rows = round_up(length, kRows), columns = round_up(length, kColumns);
+  int64_t width = head.width, words = width / 2;
+  int64_t rows = round_up(head.queries, kRows), columns = round_up(head.keys, kColumns);
   scratch.words.resize(rows * words + columns * words + columns / 2 * width + kRows * columns / 2);
   scratch.floats.resize(kRows * std::max(columns, width));
   uint32_t* queries = scratch.words.data();
@@ -238,27 +242,29 @@ void attention_forward(const AttentionHead& head, uint16_t* out, float* logsumex
   uint32_t* values = keys + columns * words;
   uint32_t* weights = values + columns / 2 * width;
   float* sums = scratch.floats.data();
-  by_row({head.qkv, length, width, head.row}, queries);
-  by_row_transposed({head.qkv + head.part, length, width, head.row}, keys);
-  by_column({head.qkv + 2 * head.part, length, width, head.row}, columns, values);
-  for (int64_t i = 0; i < length; i += kRows) {
+  by_row({head.query, head.queries, width, head.query_row}, queries);
+  by_row_transposed({head.key, head.keys, width, head.key_row}, keys);
+  by_column({head.value, head.keys, width, head.key_row}, columns, values);
+  for (int64_t i = 0; i < head.queries; i += kRows) {
     multiply({queries + i * words, words, 1}, keys, words, columns, sums);
     for (int64_t r = 0; r < kRows; r++) {
       auto* row = reinterpret_cast<uint16_t*>(weights) + r * columns;
       float logarithm = softmax(head, sums + r * columns, i + r, columns, row);
-      if (i + r < length) logsumexp[i + r] = logarithm;
+      if (i + r < head.queries) logsumexp[i + r] = logarithm;
     }
     multiply({weights, columns / 2, 1}, values, columns / 2, width, sums);
-    store_rows(sums, width, i, length, out, head.part);
+    store_rows(sums, width, i, head.queries, out, head.out_row);
   }
 }
 
 void attention_backward(const AttentionHead& head, const uint16_t* out, const uint16_t* given,
-                        const float* logsumexp, uint16_t* gradient, AttentionScratch& scratch) {
-  int64_t length = head.length, width = head.width, words = width / 2;
-  int64_t rows = round_up(length, kRows), columns = round_up(length, kColumns);
-  Matrix query{head.qkv, length, width, head.row}, key{head.qkv + head.part, length, width, head.row},
-      value{head.qkv + 2 * head.part, length, width, head.row}, wanted{given, length, width, head.part};
+                        const float* logsumexp, const AttentionGradients& gradients,
+                        AttentionScratch& scratch) {
+  int64_t width = head.width, words = width / 2;
+  int64_t rows = round_up(head.queries, kRows), columns = round_up(head.keys, kColumns);
+  Matrix query{head.query, head.queries, width, head.query_row},
+      key{head.key, head.keys, width, head.key_row}, value{head.value, head.keys, width, head.key_row},
+      wanted{given, head.queries, width, head.out_row};
 
   scratch.words.resize(2 * rows * words + 2 * columns * words + columns / 2 * width + 2 * (rows / 2 * width) +
                        2 * (kRows * columns / 2) + 2 * (rows / 2 * columns));
@@ -284,26 +290,26 @@ void attention_backward(const AttentionHead& head, const uint16_t* out, const ui
   by_column(key, columns, keys_down);
   by_column(query, rows, queries_down), by_column(wanted, rows, wanteds_down);
 
-  for (int64_t i = 0; i < length; i += kRows) {
+  for (int64_t i = 0; i < head.queries; i += kRows) {
     multiply({queries + i * words, words, 1}, keys, words, columns, scores);
     multiply({wanteds + i * words, words, 1}, values, words, columns, of_weights);
-    int64_t present = std::min(kRows, length - i);
+    int64_t present = std::min(kRows, head.queries - i);
     for (int64_t r = 0; r < present; r++) {
       int64_t at = r * columns;
-      float mean = dot(out + (i + r) * head.part, wanted.row(i + r), width);
+      float mean = dot(out + (i + r) * head.out_row, wanted.row(i + r), width);
       softmax_backward(head, scores + at, of_weights + at, logsumexp[i + r], mean, i + r, columns,
                        weights + at, of_scores + at);
     }
     multiply({of_scores_by_row, columns / 2, 1}, keys_down, columns / 2, width, scores);
-    store_rows(scores, width, i, length, gradient, head.row);
+    store_rows(scores, width, i, head.queries, gradients.query, head.query_row);
     by_column({weights, present, columns, columns}, kRows, weights_down + i / 2 * columns);
     by_column({of_scores, present, columns, columns}, kRows, of_scores_down + i / 2 * columns);
   }
-  for (int64_t j = 0; j < length; j += kRows) {
+  for (int64_t j = 0; j < head.keys; j += kRows) {
     multiply({of_scores_down + j, 1, columns}, queries_down, rows / 2, width, scores);
-    store_rows(scores, width, j, length, gradient + head.part, head.row);
+    store_rows(scores, width, j, head.keys, gradients.key, head.key_row);
     multiply({weights_down + j, 1, columns}, wanteds_down, rows / 2, width, scores);
-    store_rows(scores, width, j, length, gradient + 2 * head.part, head.row);
+    store_rows(scores, width, j, head.keys, gradients.value, head.key_row);
   }
 }
 
@@ -317,8 +323,8 @@ void attention_backward(const AttentionHead& head, const uint16_t* out, const ui
 
 bool has_attention_kernel() { return false; }
 void attention_forward(const AttentionHead&, uint16_t*, float*, AttentionScratch&) {}
-void attention_backward(const AttentionHead&, const uint16_t*, const uint16_t*, const float*, uint16_t*,
-                        AttentionScratch&) {}
+void attention_backward(const AttentionHead&, const uint16_t*, const uint16_t*, const float*,
+                        const AttentionGradients&, AttentionScratch&) {}
 
 #endif
 

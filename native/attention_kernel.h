@@ -11,12 +11,17 @@ namespace arxiv {
 constexpr int64_t kWidestHead = 128;
 
 struct AttentionHead {
-  int64_t length, width;  // rows (tokens), columns
-  int64_t row, part;  // elements from a row to the next; from a query to its key, and from there to its value
-  const uint16_t* qkv;   // the head's first query
+  int64_t queries, keys, width;  // rows (tokens) of the queries; of the keys and of the values; columns
+  int64_t query_row, key_row, out_row;  // elements from a row to the next; of the values as of the keys
+  const uint16_t *query, *key, *value;
   float scale;           // of the scores
-  DropoutStream stream;  // of the attention's weights; element i · length + j is weight j of row i
+  DropoutStream stream;  // of the attention's weights; element i · keys + j is weight j of row i
   bool drops;
+};
+
+// Laid out as the head that they belong to.
+struct AttentionGradients {
+  uint16_t *query, *key, *value;
 };
 
 // What a head's computation needs beside its results: kept from one to the next, so that nothing is allocated
@@ -28,11 +33,12 @@ struct AttentionScratch {
 
 bool has_attention_kernel();
 
-// out: the head's first result, rows `part` apart. logsumexp: of each row's scores.
+// logsumexp: of each row's scores.
 void attention_forward(const AttentionHead& head, uint16_t* out, float* logsumexp, AttentionScratch& scratch);
 
-// out and logsumexp as forward gave them; given: the gradient of out. gradient: laid out as qkv.
+// out and logsumexp as forward gave them; given: the gradient of out.
 void attention_backward(const AttentionHead& head, const uint16_t* out, const uint16_t* given,
-                        const float* logsumexp, uint16_t* gradient, AttentionScratch& scratch);
+                        const float* logsumexp, const AttentionGradients& gradients,
+                        AttentionScratch& scratch);
 
 }  // namespace arxiv

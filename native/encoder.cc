@@ -51,7 +51,6 @@ Encoder::Encoder(const EncoderShape& shape, int64_t frozen_layers, bool freeze_e
         add({"encoder.relative_attention_bias.weight"},
             {shape.relative_attention_buckets, shape.attention_heads}, normal(shape.initializer_range));
   }
-  fused_attention_ = !relative_positions_ && has_fused_attention(hidden / shape.attention_heads);
   for (int64_t n = 0; n < shape.layers; n++) {
     trainable = n >= frozen_layers;
     std::string prefix = "encoder.layer." + std::to_string(n) + ".";
@@ -122,9 +121,10 @@ std::vector<at::Tensor> Encoder::attention_masks(const Pack& pack) const {
 at::Tensor Encoder::self_attention(const Layer& layer, const at::Tensor& x, const Pack& pack,
                                    const std::vector<at::Tensor>& masks, Pass& pass) const {
   at::Tensor projected = layer.query_key_value(x);
-  if (fused_attention_ && projected.is_cpu() && projected.scalar_type() == at::kBFloat16) {
-    return fused_attention(projected, {pack.starts, pack.lengths}, shape_.attention_heads,
-                           shape_.attention_dropout, pass);
+  int64_t heads = shape_.attention_heads;
+  if (!relative_positions_ && takes_fused_attention(projected, shape_.hidden_size / heads)) {
+    Ragged each{pack.starts, pack.lengths};
+    return fused_attention(projected, {}, each, each, heads, shape_.attention_dropout, pass);
   }
   std::vector<int64_t> tokens;
   for (const auto& group : pack.groups) tokens.push_back(group.tokens);
@@ -134,8 +134,7 @@ at::Tensor Encoder::self_attention(const Layer& layer, const at::Tensor& x, cons
     int64_t rows = group.sequences * group.length;
     at::Tensor rectangle = group.rows.defined() ? place_rows(chunks[g], group.rows, rows) : chunks[g];
     // sequences × length × 3 × heads × d, to 3 times sequences × heads × length × d
-    at::Tensor qkv = rectangle.view({group.sequences, group.length, 3, shape_.attention_heads, -1})
-                         .permute({2, 0, 3, 1, 4});
+    at::Tensor qkv = rectangle.view({group.sequences, group.length, 3, heads, -1}).permute({2, 0, 3, 1, 4});
     at::Tensor context =
         attend(qkv[0], qkv[1], qkv[2], masks[g], shape_.attention_dropout, pass).view({rows, -1});
     contexts.push_back(group.rows.defined() ? take_rows(context, group.rows) : context);

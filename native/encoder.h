@@ -54,7 +54,6 @@ class Encoder {
   at::ScalarType compute_;
   Parameter *words_, *positions_, *types_ = nullptr, *relative_positions_ = nullptr;
   LayerNorm embedding_norm_;
-  bool fused_attention_;
   std::vector<Layer> layers_;
 };
 

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "attention.h"
+#include "fused_attention.h"
 
 namespace arxiv {
 namespace {
@@ -94,6 +95,10 @@ at::Tensor Head::cross_attend(const CrossAttention& attention, const at::Tensor&
   const at::Tensor &weight = attention.in_weight->value, &bias = attention.in_bias->value;
   at::Tensor q = at::linear(query, weight.narrow(0, 0, h), bias.narrow(0, 0, h));
   at::Tensor kv = at::linear(other, weight.narrow(0, h, 2 * h), bias.narrow(0, h, 2 * h));
+  if (takes_fused_attention(q, h / heads)) {
+    return attention.out(
+        fused_attention(q, kv, query_side.ragged, other_side.ragged, heads, shape_.attention_dropout, pass));
+  }
   q = place_rows(q, query_side.rows, query_side.sequences * query_side.length)
           .view({query_side.sequences, query_side.length, heads, -1})
           .transpose(1, 2);

@@ -130,7 +130,7 @@ Pack pack(const PackedBatch& batch, int64_t first, int64_t count, const EncoderS
 }
 
 Side side(const Pack& pack, int64_t first, int64_t stride) {
-  Side side{0, 0, {}, {}, {}};
+  Side side{0, 0, {}, {}, {}, {}};
   for (int64_t s = first; s < pack.sequences(); s += stride, side.sequences++) {
     side.length = std::max(side.length, pack.lengths[s]);
   }
@@ -138,6 +138,8 @@ Side side(const Pack& pack, int64_t first, int64_t stride) {
   at::Tensor keys = at::zeros({side.sequences, side.length}, at::kBool);
   for (int64_t n = 0; n < side.sequences; n++) {
     int64_t s = first + n * stride;
+    side.ragged.starts.push_back(static_cast<int64_t>(tokens.size()));
+    side.ragged.lengths.push_back(pack.lengths[s]);
     for (int64_t i = 0; i < pack.lengths[s]; i++) {
       tokens.push_back(pack.starts[s] + i);
       rows.push_back(n * side.length + i);

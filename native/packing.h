@@ -16,6 +16,11 @@ struct Group {
   at::Tensor keys;  // bool, sequences × 1 × 1 × length, true where there is a token; undefined likewise
 };
 
+// Sequences that lie among the rows of a tensor.
+struct Ragged {
+  std::vector<int64_t> starts, lengths;  // of each, in rows
+};
+
 // A batch on its device, its sequences sorted by length, longest first.
 struct Pack {
   at::Tensor ids, positions;             // int64, one a token
@@ -31,6 +36,7 @@ Pack pack(const PackedBatch& batch, int64_t first, int64_t count, const EncoderS
 // A subset of a pack's sequences (every `stride`-th from `first`), as the rows of a rectangle.
 struct Side {
   int64_t sequences, length;
+  Ragged ragged;      // where each sequence lies among this side's tokens
   at::Tensor tokens;  // int64: the rows of the pack that belong to this side
   at::Tensor rows;    // int64: where each of them stands in the rectangle
   at::Tensor keys;    // bool, sequences × length
